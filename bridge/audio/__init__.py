@@ -1,0 +1,1 @@
+"""Audio files in and out, in blocks: decoding, resampling, stems that sum to their source."""

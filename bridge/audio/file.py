@@ -1,0 +1,66 @@
+"""`AudioFile`: audio that lies on disk and is read in blocks, so that a two-hour song needs no more memory than a short one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from bridge.model import Samples
+
+#: About 1.5 s of stereo at 44.1 kHz: small enough to cancel within a second, large enough that overhead is lost in the noise.
+BLOCK_SAMPLES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """A finished WAV, RF64 or FLAC file of a known shape.
+
+    Attributes
+    ----------
+    path
+        The file; something that libsndfile can seek in.
+    sample_rate
+        Samples a second and channel (Hz).
+    channels
+        1 or 2.
+    length
+        Samples a channel.
+    """
+
+    path: Path
+    sample_rate: int
+    channels: int
+    length: int
+
+    @classmethod
+    def open(cls, path: Path) -> AudioFile:
+        """Describe an audio file that libsndfile reads."""
+        info = soundfile.info(str(path))
+        return cls(path, info.samplerate, info.channels, info.frames)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.length / self.sample_rate
+
+    def read(self, start: int = 0, stop: int | None = None) -> Samples:
+        """Samples `start` to `stop` as float32 (samples, channels); zeros where that reaches outside the file."""
+        stop = self.length if stop is None else stop
+        inside_start, inside_stop = max(0, start), min(self.length, stop)
+        block = np.zeros((max(0, stop - start), self.channels), dtype=np.float32)
+        if inside_start < inside_stop:
+            with soundfile.SoundFile(str(self.path)) as file:
+                file.seek(inside_start)
+                read = file.read(inside_stop - inside_start, dtype="float32", always_2d=True)
+            block[inside_start - start : inside_start - start + len(read)] = read
+        return block
+
+    def blocks(self, block_samples: int = BLOCK_SAMPLES) -> Iterator[Samples]:
+        """The whole file in order, in blocks of `block_samples` (the last one shorter), each (samples, channels) float32."""
+        with soundfile.SoundFile(str(self.path)) as file:
+            while len(block := file.read(block_samples, dtype="float32", always_2d=True)):
+                yield block

@@ -1,0 +1,1 @@
+"""Drum engines: drums in, component stems and General MIDI hits out."""

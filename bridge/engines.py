@@ -1,0 +1,68 @@
+"""What a conversion needs of its engines. Each is one module behind one of these protocols, built only in `bridge.app`.
+
+Engines never change their input, write no file, and call `progress` at least once a second.
+Heavy libraries are imported inside the functions that use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from bridge.audio.file import AudioFile
+from bridge.model import BeatGrid, EngineId, Note, Samples
+from bridge.progress import Progress
+
+#: Parts of one stretch of audio, each float32 (samples, channels), all of one length.
+PartBlock = Mapping[str, Samples]
+
+
+class Separator(Protocol):
+    """Splits a mix into parts."""
+
+    @property
+    def identity(self) -> EngineId:
+        """Name, version and hash of the weights."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts in each block: ``bass``, ``melody``, ``vocals``, ``drums`` and any extra ones."""
+
+    def separate(self, mix: AudioFile, progress: Progress) -> Iterator[PartBlock]:
+        """Yield the parts from start to end without gap or overlap, at the mix's own rate, channels and length."""
+
+
+class PitchTranscriber(Protocol):
+    """Finds the notes of one pitched part."""
+
+    @property
+    def identity(self) -> EngineId:
+        """Name, version and hash of the model."""
+
+    def transcribe(self, audio: AudioFile, part: str, progress: Progress) -> list[Note]:
+        """Notes in order of onset; `part` (``bass``, ``melody``, ``vocals`` or ``mix``) chooses the profile."""
+
+
+class DrumEngine(Protocol):
+    """Splits drums into components and finds their hits."""
+
+    @property
+    def identity(self) -> EngineId:
+        """Name, version and hash of the model."""
+
+    def split(self, drums: AudioFile, progress: Progress) -> Iterator[PartBlock]:
+        """Yield the six components from start to end without gap or overlap, at the drums' own rate, channels and length."""
+
+    def transcribe(self, drums: AudioFile, components: Mapping[str, AudioFile], progress: Progress) -> list[Note]:
+        """Hits in order of onset, with General MIDI keys."""
+
+
+class BeatTracker(Protocol):
+    """Finds tempo, beats and bars."""
+
+    @property
+    def identity(self) -> EngineId:
+        """Name and version of the method."""
+
+    def track(self, mix: AudioFile, drums: AudioFile | None, bpm: float | None, progress: Progress) -> BeatGrid:
+        """The beat grid of `mix`, helped by its `drums` stem where there is one; a given `bpm` replaces the tempo, not the phase."""

@@ -1,0 +1,191 @@
+"""The values that move through a conversion. Times are seconds from the start of the audio that is converted.
+
+Samples are float32 arrays of shape (samples, channels), nominally in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+PITCHED_PARTS = ("bass", "melody", "vocals")
+PARTS = (*PITCHED_PARTS, "drums")
+COMPONENTS = ("kick", "snare", "hihat", "cymbal", "ride", "tom")
+
+#: General MIDI level 1 percussion keys that Stembridge writes.
+GM_DRUM = {
+    "kick": 36,
+    "snare": 38,
+    "closed_hat": 42,
+    "open_hat": 46,
+    "crash": 49,
+    "ride": 51,
+    "tom_high": 48,
+    "tom_mid": 45,
+    "tom_low": 43,
+}
+COMPONENT_OF_KEY = {
+    36: "kick",
+    38: "snare",
+    42: "hihat",
+    46: "hihat",
+    49: "cymbal",
+    51: "ride",
+    48: "tom",
+    45: "tom",
+    43: "tom",
+}
+
+Recording = Literal["song", "mix", "bass", "melody", "vocals", "drums"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Note:
+    """One note, or one drum hit.
+
+    Attributes
+    ----------
+    onset_s, offset_s
+        Seconds; 0 <= onset < offset.
+    pitch
+        MIDI note number, 60 = middle C; for drums the General MIDI key.
+    velocity
+        1 to 127.
+    confidence
+        How sure the engine is, 0 to 1.
+    bend
+        Pitch contour as (seconds after the onset, semitones from `pitch`), in order of time; empty where none is known.
+    """
+
+    onset_s: float
+    offset_s: float
+    pitch: int
+    velocity: int
+    confidence: float = 1.0
+    bend: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.onset_s < self.offset_s < float("inf"):
+            raise ValueError(f"a note needs 0 <= onset < offset, got {self.onset_s}..{self.offset_s}")
+        if not 0 <= self.pitch <= 127:
+            raise ValueError(f"a note's pitch is 0 to 127, got {self.pitch}")
+        if not 1 <= self.velocity <= 127:
+            raise ValueError(f"a note's velocity is 1 to 127, got {self.velocity}")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"a note's confidence is 0 to 1, got {self.confidence}")
+
+
+@dataclass(frozen=True, slots=True)
+class BeatGrid:
+    """Where the beats and bars are.
+
+    Attributes
+    ----------
+    bpm
+        Quarter notes a minute; where the tempo varies, the median.
+    beats_s
+        Every beat that lies inside the audio, ascending. With a constant tempo they are exactly equally spaced.
+    downbeats_s
+        The beats that begin a bar; a subset of `beats_s`.
+    time_signature
+        (numerator, denominator), e.g. (4, 4) or (6, 8). In 6/8 a beat of `beats_s` is still a quarter note.
+    is_constant
+        Whether one tempo holds from start to end.
+    confidence
+        0 (no pulse was found: 120 BPM is a guess) to 1.
+    alternatives_bpm
+        Other readings (half, double, ...), likeliest first.
+    source
+        ``detected`` or ``given``.
+    """
+
+    bpm: float
+    beats_s: tuple[float, ...]
+    downbeats_s: tuple[float, ...]
+    time_signature: tuple[int, int] = (4, 4)
+    is_constant: bool = True
+    confidence: float = 0.0
+    alternatives_bpm: tuple[float, ...] = ()
+    source: Literal["detected", "given"] = "detected"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineId:
+    """What made a result: enough to make it again, and to know a cached one is stale."""
+
+    name: str
+    version: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MidiOptions:
+    """How notes become MIDI; changing these needs no engine.
+
+    Attributes
+    ----------
+    quantize
+        Grid as a fraction of a whole note (1/16), or None for as played.
+    strength
+        0 (as played) to 1 (on the grid).
+    swing
+        0 (straight) to 1 (every second grid line late by half a grid step... to the triplet feel at 2/3).
+    transpose
+        Semitones added to pitched parts; drums keep their keys.
+    pitch_bend
+        Write the pitch contour of one-voice parts.
+    """
+
+    quantize: Fraction | None = None
+    strength: float = 1.0
+    swing: float = 0.0
+    transpose: int = 0
+    pitch_bend: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionRequest:
+    """One recording to convert.
+
+    Attributes
+    ----------
+    source
+        The audio file.
+    out_dir
+        The result folder is made in here.
+    recording
+        ``song`` is separated; ``mix`` is transcribed whole; a part's name says that the recording is that one instrument.
+    separator
+        ``auto``, ``none`` or a separator's name.
+    parts
+        Which of `PARTS` to make.
+    bpm
+        Tempo to use instead of the detected one, or None.
+    range_s
+        (start, end) seconds of the source to convert, or None for all of it.
+    stems
+        Whether stems are delivered.
+    drum_engine
+        ``auto`` or a drum engine's name.
+    fresh
+        Ignore what is cached.
+    """
+
+    source: Path
+    out_dir: Path
+    recording: Recording = "song"
+    separator: str = "auto"
+    parts: tuple[str, ...] = PARTS
+    bpm: float | None = None
+    range_s: tuple[float, float] | None = None
+    midi: MidiOptions = field(default_factory=MidiOptions)
+    stems: bool = True
+    drum_engine: str = "auto"
+    fresh: bool = False

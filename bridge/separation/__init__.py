@@ -1,0 +1,1 @@
+"""Separators: a mix in, the samples of its parts out."""

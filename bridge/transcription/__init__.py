@@ -1,0 +1,1 @@
+"""Transcribers of pitched parts: audio in, notes out."""

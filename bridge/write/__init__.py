@@ -1,0 +1,1 @@
+"""Everything that a result folder holds besides audio: MIDI, notes, manifest."""
