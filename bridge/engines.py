@@ -51,7 +51,7 @@ class DrumEngine(Protocol):
         """Name, version and hash of the model."""
 
     def split(self, drums: AudioFile, progress: Progress) -> Iterator[PartBlock]:
-        """Yield the six components from start to end without gap or overlap, at the drums' own rate, channels and length."""
+        """Yield the six components from start to end without gap or overlap, shaped like the drums themselves."""
 
     def transcribe(self, drums: AudioFile, components: Mapping[str, AudioFile], progress: Progress) -> list[Note]:
         """Hits in order of onset, with General MIDI keys."""
@@ -65,4 +65,4 @@ class BeatTracker(Protocol):
         """Name and version of the method."""
 
     def track(self, mix: AudioFile, drums: AudioFile | None, bpm: float | None, progress: Progress) -> BeatGrid:
-        """The beat grid of `mix`, helped by its `drums` stem where there is one; a given `bpm` replaces the tempo, not the phase."""
+        """The beat grid of `mix`, helped by its `drums` stem; a given `bpm` replaces the tempo, not the phase."""

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]
+from bridge.names import COMPONENTS as COMPONENTS
+from bridge.names import PARTS as PARTS
+from bridge.names import PITCHED_PARTS as PITCHED_PARTS
 
-PITCHED_PARTS = ("bass", "melody", "vocals")
-PARTS = (*PITCHED_PARTS, "drums")
-COMPONENTS = ("kick", "snare", "hihat", "cymbal", "ride", "tom")
+Samples = NDArray[np.float32]
 
 #: General MIDI level 1 percussion keys that Stembridge writes.
 GM_DRUM = {
@@ -136,7 +136,7 @@ class MidiOptions:
     strength
         0 (as played) to 1 (on the grid).
     swing
-        0 (straight) to 1 (every second grid line late by half a grid step... to the triplet feel at 2/3).
+        0 (straight) to 1 (every second grid line late by half a grid step); 2/3 is the triplet feel.
     transpose
         Semitones added to pitched parts; drums keep their keys.
     pitch_bend
@@ -161,7 +161,7 @@ class ConversionRequest:
     out_dir
         The result folder is made in here.
     recording
-        ``song`` is separated; ``mix`` is transcribed whole; a part's name says that the recording is that one instrument.
+        ``song`` is separated; ``mix`` is transcribed whole; a part's name says that the recording is that instrument.
     separator
         ``auto``, ``none`` or a separator's name.
     parts
@@ -176,6 +176,8 @@ class ConversionRequest:
         ``auto`` or a drum engine's name.
     fresh
         Ignore what is cached.
+    name
+        Name of the result folder; empty for the audio file's name without its ending.
     """
 
     source: Path
@@ -189,3 +191,4 @@ class ConversionRequest:
     stems: bool = True
     drum_engine: str = "auto"
     fresh: bool = False
+    name: str = ""

@@ -61,7 +61,9 @@ class Progress:
         """A progress whose 0 to 1 is `start` to `end` of this one."""
         low, high = self._span
         width = high - low
-        return Progress(self._listener, self.cancelled, stage=self._stage, span=(low + width * start, low + width * end))
+        return Progress(
+            self._listener, self.cancelled, stage=self._stage, span=(low + width * start, low + width * end)
+        )
 
     def at(self, fraction: float) -> None:
         """Report that `fraction` (0 to 1) is done; raises `Cancelled` when asked to stop."""

@@ -1,4 +1,4 @@
-"""`AudioFile`: audio that lies on disk and is read in blocks, so that a two-hour song needs no more memory than a short one."""
+"""`AudioFile`: audio on disk, read in blocks, so that a two-hour song needs no more memory than a short one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import soundfile
 
 from bridge.model import Samples
 
-#: About 1.5 s of stereo at 44.1 kHz: small enough to cancel within a second, large enough that overhead is lost in the noise.
+#: 1.5 s at 44.1 kHz: small enough to cancel within a second, large enough that a block costs no more than its samples.
 BLOCK_SAMPLES = 1 << 16
 
 
@@ -60,7 +60,7 @@ class AudioFile:
         return block
 
     def blocks(self, block_samples: int = BLOCK_SAMPLES) -> Iterator[Samples]:
-        """The whole file in order, in blocks of `block_samples` (the last one shorter), each (samples, channels) float32."""
+        """The whole file in order, in float32 blocks of `block_samples` samples (the last one shorter)."""
         with soundfile.SoundFile(str(self.path)) as file:
             while len(block := file.read(block_samples, dtype="float32", always_2d=True)):
                 yield block

@@ -1,0 +1,48 @@
+# Everything goes through tools/bootstrap.py, which sets up .venv first. Another Python: make test PYTHON=python3.12
+PYTHON ?= python3
+ARGS ?=
+BOOTSTRAP := $(PYTHON) tools/bootstrap.py
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
+
+.PHONY: help setup demo test test-slow test-install lint format lock wheel bench clean
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-14s%s\n' "$$name" "$$what"; done
+
+setup:  ## make the environment in .venv, or bring it up to date
+	@$(BOOTSTRAP) setup
+
+demo:  ## convert the bundled song
+	@$(BOOTSTRAP) demo $(ARGS)
+
+test:  ## run the tests (ARGS are pytest's)
+	@$(BOOTSTRAP) test $(ARGS)
+
+test-slow:  ## run the tests that take long or need the network
+	@$(BOOTSTRAP) test -m slow $(ARGS)
+
+test-install:  ## install the wheel with the lock into an empty environment, without this checkout
+	@$(BOOTSTRAP) test -m slow tests/setup $(ARGS)
+
+lint:  ## check style and types
+	@$(BOOTSTRAP) run ruff check .
+	@$(BOOTSTRAP) run ruff format --check .
+	@$(BOOTSTRAP) run mypy --strict
+
+format:  ## put the code into its one format
+	@$(BOOTSTRAP) run ruff check --fix-only --quiet .
+	@$(BOOTSTRAP) run ruff format .
+
+lock:  ## choose the newest versions of all packages again
+	@$(BOOTSTRAP) run $(COMPILE) --upgrade --output-file requirements.lock pyproject.toml
+	@$(BOOTSTRAP) run $(COMPILE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+wheel:  ## build the wheel into dist/
+	@$(BOOTSTRAP) run hatchling build -t wheel
+
+bench:  ## convert the bench's recordings and print the score
+	@$(BOOTSTRAP) run python tools/bench.py $(ARGS)
+
+clean:  ## remove what was made, except the environment
+	rm -rf build dist bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find bridge tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""``python -m bridge`` is the ``stembridge`` command."""
+
+from bridge.cli import main
+
+main()

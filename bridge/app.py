@@ -1,0 +1,96 @@
+"""The composition root: chooses and builds the engines of a conversion. Nothing below knows which ones there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.cache import Cache
+from bridge.engines import DrumEngine, Separator
+from bridge.errors import InvalidRequest
+from bridge.model import ConversionRequest
+from bridge.names import DRUM_ENGINES, PARTS, SEPARATORS
+from bridge.places import cache_dir
+from bridge.steps import Engines
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The engines of a conversion, and sentences on what was chosen for the user and why."""
+
+    engines: Engines
+    reasons: tuple[str, ...]
+
+
+def default_cache() -> Cache:
+    """The user's cache of finished steps."""
+    return Cache(cache_dir() / "steps")
+
+
+def engines_for(request: ConversionRequest) -> Choice:
+    """Choose and build the engines that a request asks for.
+
+    Raises
+    ------
+    InvalidRequest
+        If it asks for what doesn't exist or go together.
+    EngineUnavailable
+        If it asks for a separator whose weights are not installed.
+    """
+    from bridge.tempo.tracker import OnsetBeatTracker
+    from bridge.transcription.basic_pitch import BasicPitchTranscriber
+    from bridge.transcription.profiles import note_sources
+
+    separator, reasons = _separator_for(request)
+    return Choice(
+        Engines(
+            separator=separator,
+            pitch=BasicPitchTranscriber(),
+            drums=_drum_engine(request.drum_engine),
+            beats=OnsetBeatTracker(),
+            note_sources=note_sources(separator.identity.name if separator else "none"),
+        ),
+        reasons,
+    )
+
+
+def _separator_for(request: ConversionRequest) -> tuple[Separator | None, tuple[str, ...]]:
+    """The separator, and why that one where the user left the choice open."""
+    from bridge.separation.whole import WholeRecording
+
+    recording, wanted = request.recording, request.separator
+    if wanted not in SEPARATORS:
+        raise InvalidRequest(f"there is no separator {wanted!r}; choose from {', '.join(SEPARATORS)}")
+    if recording != "song" and wanted not in ("auto", "none"):
+        raise InvalidRequest(f"--as {recording} means that nothing is separated; leave out --separator {wanted}")
+    if recording in PARTS:
+        return WholeRecording(recording), ()
+    if recording == "mix" or wanted == "none":
+        return None, ()
+    return _named_separator(wanted) if wanted != "auto" else _best_separator()
+
+
+def _named_separator(name: str) -> tuple[Separator, tuple[str, ...]]:
+    from bridge.separation.builtin import BuiltinSeparator
+    from bridge.separation.demucs import DemucsSeparator
+
+    return (BuiltinSeparator() if name == "builtin" else DemucsSeparator(name)), ()
+
+
+def _best_separator() -> tuple[Separator, tuple[str, ...]]:
+    """The best one that this machine has."""
+    from bridge.separation.weights import best_installed
+
+    name = best_installed()
+    if name is None:
+        separator, _ = _named_separator("builtin")
+        return separator, ("separated with builtin: no Demucs weights are installed (see stembridge models list)",)
+    separator, _ = _named_separator(name)
+    return separator, (f"separated with {name}: the best of the installed weights",)
+
+
+def _drum_engine(name: str) -> DrumEngine:
+    from bridge.drums.onset_engine import OnsetDrumEngine
+
+    if name not in DRUM_ENGINES:
+        raise InvalidRequest(f"there is no drum engine {name!r}; choose from {', '.join(DRUM_ENGINES)}")
+    return OnsetDrumEngine()

@@ -1,0 +1,132 @@
+"""The story of a conversion: from an audio file to a result folder.
+
+Engines come in from outside (`bridge.app` chooses them); the steps and what is kept of them are in `bridge.steps`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.audio.decode import file_sha256
+from bridge.cache import Cache
+from bridge.errors import OutputUnwritable
+from bridge.model import ConversionRequest
+from bridge.progress import Progress
+from bridge.steps import Engines, Recording, Steps
+from bridge.write.files import ResultFolder, folder_name_for
+from bridge.write.manifest import Manifest, Source, printable
+from bridge.write.result import NO_SEPARATOR, Findings, write_result
+
+#: Bytes a sample and channel: float32 while at work, and no more in a stem.
+_SAMPLE_BYTES = 4
+#: Room for MIDI, notes and manifest.
+_SMALL_FILES_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished conversion: its folder and what the folder says of itself."""
+
+    folder: Path
+    manifest: Manifest
+
+
+def convert(
+    request: ConversionRequest, engines: Engines, cache: Cache, progress: Progress, notes: tuple[str, ...] = ()
+) -> Result:
+    """Convert one recording. The result folder is complete when this returns; nothing is left behind when it raises.
+
+    Parameters
+    ----------
+    request
+        What to convert, and how.
+    engines
+        What converts it.
+    cache
+        Where finished steps are kept.
+    progress
+        Told how far it is; cancels.
+    notes
+        Sentences about choices made for the user, for the manifest's warnings.
+
+    Raises
+    ------
+    AudioUnreadable, InvalidRequest, EngineUnavailable, EngineFailed, OutputUnwritable, Cancelled
+        See `bridge.errors`.
+    """
+    began = time.monotonic()
+    source_sha256 = file_sha256(request.source, progress.stage("read"))
+    target = request.out_dir / (request.name or folder_name_for(request.source))
+    with ResultFolder(target) as folder:
+        scratch = folder.scratch
+        steps = Steps(
+            request,
+            engines,
+            cache,
+            progress,
+            scratch=scratch,
+            stems_folder=folder.path("stems"),
+            source_sha256=source_sha256,
+        )
+        _check_room(scratch, steps)
+        stems = {**steps.stems, **steps.components} if request.stems else {}
+        findings = Findings(
+            source=_source(request, steps.recording, source_sha256),
+            range_s=_converted_range(request, steps.recording),
+            duration_s=steps.recording.duration_s,
+            grid=steps.grid,
+            parts={part: steps.found(part) for part in steps.parts},
+            separator=engines.separator.identity if engines.separator else NO_SEPARATOR,
+            stems=frozenset(stems),
+        )
+        writing = progress.stage("write")
+        steps.timings_s["total"] = round(time.monotonic() - began, 3)
+        warnings = (*notes, *steps.recording.warnings, *_empty_parts(findings))
+        manifest = write_result(folder, findings, request.midi, steps.timings_s, warnings)
+    writing.at(1.0)
+    return Result(target, manifest)
+
+
+def _source(request: ConversionRequest, recording: Recording, sha256: str) -> Source:
+    return Source(
+        path=str(request.source.absolute()),
+        sha256=sha256,
+        duration_s=recording.source_duration_s,
+        sample_rate=recording.sample_rate,
+        channels=recording.source_channels,
+    )
+
+
+def _converted_range(request: ConversionRequest, recording: Recording) -> tuple[float, float] | None:
+    """The range that was really converted: the wanted one ends with the file at the latest."""
+    if request.range_s is None:
+        return None
+    start_s = request.range_s[0]
+    return start_s, start_s + recording.duration_s
+
+
+def _check_room(folder: Path, steps: Steps) -> None:
+    """Raise `OutputUnwritable` now, rather than after minutes of work, where the disk has no room for the result."""
+    recording = steps.recording
+    copies = 1 + steps.stem_count  # the working copy, and what is made of it
+    needed = copies * recording.length * recording.channels * _SAMPLE_BYTES + _SMALL_FILES_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputUnwritable(
+            f"the result needs {_size(needed)} and {printable(folder.parents[1])} has {_size(free)} left; free some "
+            "space or choose another folder with --out"
+        )
+
+
+def _size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _empty_parts(findings: Findings) -> tuple[str, ...]:
+    """A sentence about the parts in which nothing was found."""
+    empty = [name for name, found in findings.parts.items() if not found.notes]
+    return (f"no notes were found in: {', '.join(empty)}",) if empty else ()

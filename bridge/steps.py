@@ -1,0 +1,297 @@
+"""The steps of one conversion, each done when something first asks for it, or taken from the cache.
+
+Where stems and notes are known already, nothing is decoded. What a step depends on stands in its cache key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bridge.audio.decode import decode
+from bridge.audio.file import AudioFile
+from bridge.audio.stems import stem_format, write_stems
+from bridge.cache import Cache, key_of
+from bridge.engines import BeatTracker, DrumEngine, PartBlock, PitchTranscriber, Separator
+from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Note
+from bridge.progress import Progress
+from bridge.write import notes as note_files
+from bridge.write.result import PartFindings
+
+RESIDUAL = "residual"
+DRUMS_RESIDUAL = "drums_residual"
+#: Part of every cache key: to be raised when a step gives other results for the same input.
+STEPS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The engines of one conversion. Swap any of them.
+
+    Attributes
+    ----------
+    separator
+        What makes the stems; None where the recording is transcribed whole.
+    pitch, drums, beats
+        What finds notes, hits and beats.
+    note_sources
+        For each part, whether its notes are better taken from its stem or from the mix, with this separator.
+    """
+
+    separator: Separator | None
+    pitch: PitchTranscriber
+    drums: DrumEngine
+    beats: BeatTracker
+    note_sources: Mapping[str, Literal["stem", "mix"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What decoding found out; enough to look everything else up in the cache.
+
+    Attributes
+    ----------
+    digest
+        Identity of the decoded samples.
+    sample_rate, channels, length
+        Shape of what is converted: Hz, 1 or 2, samples a channel.
+    source_channels, source_duration_s
+        Shape of the whole file.
+    warnings
+        What the user should know of it.
+    """
+
+    digest: str
+    sample_rate: int
+    channels: int
+    length: int
+    source_channels: int
+    source_duration_s: float
+    warnings: tuple[str, ...]
+
+    @property
+    def duration_s(self) -> float:
+        """Length of what is converted, in seconds."""
+        return self.length / self.sample_rate
+
+
+class Steps:
+    """One conversion at work.
+
+    Parameters
+    ----------
+    request
+        What is wanted.
+    engines
+        What does it.
+    cache
+        What was done before.
+    progress
+        Told of each step that is really done.
+    scratch
+        An empty folder for the working copy of the audio and for stems that aren't delivered.
+    stems_folder
+        Where the stems go that are.
+    source_sha256
+        Hash of the source file.
+    """
+
+    def __init__(
+        self,
+        request: ConversionRequest,
+        engines: Engines,
+        cache: Cache,
+        progress: Progress,
+        *,
+        scratch: Path,
+        stems_folder: Path,
+        source_sha256: str,
+    ) -> None:
+        self._request, self._engines, self._cache, self._progress = request, engines, cache, progress
+        self._scratch = scratch
+        self._stems_folder = stems_folder if request.stems else scratch / "stems"
+        self._source_sha256 = source_sha256
+        self.timings_s: dict[str, float] = {}
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that this recording has and the user wants, in their usual order."""
+        made = {"song": PARTS, "mix": ("melody", "drums")}.get(self._request.recording, (self._request.recording,))
+        return tuple(part for part in made if part in self._request.parts)
+
+    @property
+    def stem_count(self) -> int:
+        """How many stems there will be, residuals included."""
+        separator = self._engines.separator
+        if separator is None:
+            return 0
+        has_components = "drums" in separator.parts and "drums" in self.parts
+        return len(separator.parts) + 1 + (len(COMPONENTS) + 1 if has_components else 0)
+
+    @cached_property
+    def recording(self) -> Recording:
+        """Shape and identity of the audio."""
+        kept = None if self._request.fresh else self._cache.fetch_bytes(self._recording_key)
+        if kept is not None:
+            return msgspec.json.decode(kept, type=Recording)
+        return self._decoded[1]
+
+    @cached_property
+    def mix(self) -> AudioFile:
+        """The audio that is converted, as float32 on disk."""
+        return self._decoded[0]
+
+    @cached_property
+    def stems(self) -> Mapping[str, AudioFile]:
+        """The parts' stems and the residual; none where nothing separates."""
+        separator = self._engines.separator
+        if separator is None:
+            return {}
+        names = (*separator.parts, RESIDUAL)
+        kept = self._kept_stems(self._stems_key, names)
+        if kept is not None:
+            return kept
+        with self._step("separate") as progress:
+            blocks = self._counted(separator.separate(self.mix, progress), progress)
+            made = self._write_stems(self.mix, blocks, RESIDUAL, subtract=[p for p in separator.parts if p in PARTS])
+        self._cache.store(self._stems_key, [stem.path for stem in made.values()])
+        return made
+
+    @cached_property
+    def components(self) -> Mapping[str, AudioFile]:
+        """The drums' components and their residual; none where there is no drum stem."""
+        drums = self.stems.get("drums")
+        if drums is None or "drums" not in self.parts:
+            return {}
+        kept = self._kept_stems(self._components_key, (*COMPONENTS, DRUMS_RESIDUAL))
+        if kept is not None:
+            return kept
+        with self._step("split drums") as progress:
+            blocks = self._counted(self._engines.drums.split(drums, progress), progress)
+            made = self._write_stems(drums, blocks, DRUMS_RESIDUAL, subtract=COMPONENTS)
+        self._cache.store(self._components_key, [stem.path for stem in made.values()])
+        return made
+
+    @cached_property
+    def grid(self) -> BeatGrid:
+        """Beats and bars."""
+        key = self._key("grid", engine=self._engines.beats.identity, bpm=self._request.bpm, drums=self._drums_from_stem)
+        kept = None if self._request.fresh else self._cache.fetch_bytes(key)
+        if kept is not None:
+            return msgspec.json.decode(kept, type=BeatGrid)
+        mix, drums = self.mix, self.stems.get("drums")
+        with self._step("tempo") as progress:
+            grid = self._engines.beats.track(mix, drums, self._request.bpm, progress)
+        self._cache.store_bytes(key, msgspec.json.encode(grid))
+        return grid
+
+    def found(self, part: str) -> PartFindings:
+        """The notes of a part."""
+        is_drums = part == "drums"
+        engine = self._engines.drums.identity if is_drums else self._engines.pitch.identity
+        source = self._note_source(part)
+        profile = "mix" if self._request.recording == "mix" and not is_drums else part
+        key = self._key("notes", engine=engine, part=part, profile=profile, source=source)
+        data = None if self._request.fresh else self._cache.fetch_bytes(key)
+        if data is None:
+            notes = self._drum_hits(source) if is_drums else self._pitched_notes(part, profile, source)
+            data = note_files.encode(part, notes)
+            self._cache.store_bytes(key, data)
+        return PartFindings(note_files.decode(data), source, engine)
+
+    # ---- how the steps are done
+
+    @cached_property
+    def _decoded(self) -> tuple[AudioFile, Recording]:
+        with self._step("decode") as progress:
+            decoded = decode(self._request.source, self._scratch / "mix.wav", progress, self._request.range_s)
+        audio = decoded.audio
+        recording = Recording(
+            digest=decoded.digest,
+            sample_rate=audio.sample_rate,
+            channels=audio.channels,
+            length=audio.length,
+            source_channels=decoded.source_channels,
+            source_duration_s=decoded.source_duration_s,
+            warnings=decoded.warnings,
+        )
+        self._cache.store_bytes(self._recording_key, msgspec.json.encode(recording))
+        return audio, recording
+
+    def _pitched_notes(self, part: str, profile: str, source: str) -> list[Note]:
+        audio = self.stems[part] if source == "stem" else self.mix
+        with self._step(f"notes {part}") as progress:
+            return self._engines.pitch.transcribe(audio, profile, progress)
+
+    def _drum_hits(self, source: str) -> list[Note]:
+        drums, components = (self.stems["drums"], self.components) if source == "stem" else (self.mix, {})
+        pieces = {name: components[name] for name in COMPONENTS if name in components}
+        with self._step("notes drums") as progress:
+            return self._engines.drums.transcribe(drums, pieces, progress)
+
+    def _note_source(self, part: str) -> Literal["stem", "mix"]:
+        """Where the notes of a part are taken from: a recording of one instrument is its own stem."""
+        if self._engines.separator is None:
+            return "mix"
+        return "stem" if self._request.recording == part else self._engines.note_sources[part]
+
+    @property
+    def _drums_from_stem(self) -> bool:
+        return self._engines.separator is not None and "drums" in self._engines.separator.parts
+
+    def _write_stems(
+        self, source: AudioFile, blocks: Iterator[PartBlock], residual: str, *, subtract: Any
+    ) -> Mapping[str, AudioFile]:
+        return write_stems(
+            source, blocks, self._stems_folder, residual, subtract=subtract, sample_format=stem_format(source)
+        )
+
+    def _counted(self, blocks: Iterator[PartBlock], progress: Progress) -> Iterator[PartBlock]:
+        """The blocks, asking between them whether to stop."""
+        for block in blocks:
+            progress.check()
+            yield block
+
+    def _kept_stems(self, key: str, names: tuple[str, ...]) -> Mapping[str, AudioFile] | None:
+        """Stems from the cache, copied to where stems go, or None."""
+        if self._request.fresh or not self._cache.fetch(key, self._stems_folder):
+            return None
+        return {name: AudioFile.open(self._stems_folder / f"{name}.wav") for name in names}
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[Progress]:
+        began = time.monotonic()
+        progress = self._progress.stage(name)
+        yield progress
+        progress.at(1.0)
+        self.timings_s[name] = round(time.monotonic() - began, 3)
+
+    # ---- what each step depends on
+
+    @property
+    def _recording_key(self) -> str:
+        return key_of(v=STEPS_VERSION, step="recording", file=self._source_sha256, range=self._request.range_s)
+
+    @cached_property
+    def _stems_key(self) -> str:
+        separator = self._engines.separator
+        return key_of(
+            v=STEPS_VERSION, step="stems", audio=self.recording.digest, engine=separator and asdict(separator.identity)
+        )
+
+    @cached_property
+    def _components_key(self) -> str:
+        return key_of(
+            v=STEPS_VERSION, step="components", stems=self._stems_key, engine=asdict(self._engines.drums.identity)
+        )
+
+    def _key(self, step: str, *, engine: Any, **facts: Any) -> str:
+        """Key of an analysis: what it was made of, by what, and how."""
+        return key_of(v=STEPS_VERSION, step=step, stems=self._stems_key, engine=asdict(engine), **facts)

@@ -1,0 +1,104 @@
+"""From an audio file to evidence, window by window: whatever its length, only a few windows are in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from bridge.audio.file import AudioFile
+from bridge.progress import Progress
+from bridge.transcription.frames import (
+    CONTOUR_BINS,
+    EDGE_SAMPLES,
+    HOP_SAMPLES,
+    KEPT_FRAMES,
+    PITCHES,
+    SAMPLE_RATE,
+    WINDOW_SAMPLES,
+    Evidence,
+    Matrix,
+    frames_in,
+)
+from bridge.transcription.levels import SILENCE_DB, semitone_levels
+from bridge.transcription.network import Network
+from bridge.transcription.periodicity import pitch_probabilities
+from bridge.transcription.profiles import Profile
+
+_SILENCE = 1e-5  # -100 dB re full scale: a third of the smallest step of 16-bit audio
+_HIGHEST_PERIOD_HZ = 2000.0  # lags of fewer than 11 samples are too coarse to tell semitones apart
+
+
+def evidence(audio: AudioFile, network: Network, profile: Profile, workers: int, progress: Progress) -> Iterator[Evidence]:
+    """What is known of each window, in order; together as many frames as have their middle inside the audio.
+
+    Parameters
+    ----------
+    workers
+        How many windows are analysed at the same time.
+    progress
+        Told after each window; a cancelled one stops the windows at work within a tenth of a second.
+    """
+    samples = -(-audio.length * SAMPLE_RATE // audio.sample_rate)
+    frames_left = frames_in(samples)
+    windows = max(1, -(-frames_left // KEPT_FRAMES))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="transcribe")
+    waiting: deque[Future[Evidence]] = deque()
+    try:
+        source = _windows(audio)
+        for done in range(windows):
+            progress.at(done / windows)
+            while len(waiting) <= workers and (window := next(source, None)) is not None:
+                waiting.append(pool.submit(_analyse, window, network, profile))
+            if not waiting:  # the file ended earlier than its header says
+                break
+            known = waiting.popleft().result()[: min(KEPT_FRAMES, frames_left)]
+            frames_left -= len(known)
+            yield known
+        progress.at(1.0)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _analyse(window: Matrix, network: Network, profile: Profile) -> Evidence:
+    if np.max(np.abs(window)) < _SILENCE:
+        return _silence(profile)
+    note, onset, contour = network.posteriors(window)
+    period = np.zeros((KEPT_FRAMES, 0), dtype=np.float32)
+    if profile.periodicity > 0.0:
+        period = pitch_probabilities(window, profile.min_hz, min(profile.max_hz, _HIGHEST_PERIOD_HZ))
+    return Evidence(note, onset, contour, semitone_levels(window), period)
+
+
+def _silence(profile: Profile) -> Evidence:
+    """What is known of digital silence. The network must not be asked: it hears every window at the same loudness."""
+    posterior = np.zeros((KEPT_FRAMES, PITCHES), dtype=np.float32)
+    bins = np.zeros((KEPT_FRAMES, PITCHES * CONTOUR_BINS), dtype=np.float32)
+    level = np.full((KEPT_FRAMES, PITCHES), SILENCE_DB, dtype=np.float32)
+    return Evidence(posterior, posterior, bins, level, bins if profile.periodicity > 0.0 else bins[:, :0])
+
+
+def _windows(audio: AudioFile) -> Iterator[Matrix]:
+    """Overlapping windows of 43,844 samples; the first begins with, and the last is filled up with, zeros."""
+    held = np.zeros(EDGE_SAMPLES, dtype=np.float32)
+    for block in _resampled(audio):
+        held = np.concatenate([held, block])
+        while len(held) >= WINDOW_SAMPLES:
+            yield held[:WINDOW_SAMPLES]
+            held = held[HOP_SAMPLES:]
+    while len(held) > EDGE_SAMPLES:
+        yield np.pad(held, (0, max(0, WINDOW_SAMPLES - len(held))))
+        held = held[HOP_SAMPLES:]
+
+
+def _resampled(audio: AudioFile) -> Iterator[Matrix]:
+    """The audio as mono at 22,050 Hz, in blocks; what is not a number counts as silence."""
+    import soxr
+
+    stream = soxr.ResampleStream(audio.sample_rate, SAMPLE_RATE, 1, dtype="float32")
+    for block in audio.blocks():
+        mono = np.nan_to_num(block.mean(axis=1), nan=0.0, posinf=0.0, neginf=0.0)
+        yield stream.resample_chunk(mono)
+    yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)

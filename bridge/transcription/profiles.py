@@ -1,0 +1,66 @@
+"""How each pitched part is heard: one row a part, one column a parameter.
+
+The numbers are round on purpose. They were chosen on whole songs and solo recordings together, at the middle of a plateau (a step either way
+moves the F-measure by less than 0.02), not at the best figure of one recording; `tools/measure_notes.py` measures them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How to hear one part.
+
+    Attributes
+    ----------
+    min_hz, max_hz
+        Range of the fundamentals.
+    onset_threshold
+        Onset posterior, 0 to 1, from which a note begins (or, within a sounding note of a single voice, begins again).
+    frame_threshold
+        Posterior, 0 to 1, down to which a note sounds.
+    min_note_ms
+        Shorter notes are dropped.
+    melodia
+        Whether notes without an onset are gathered from what the onsets left over. It finds soft entries and costs precision.
+    tolerance_ms
+        How long a note may dip below `frame_threshold` without ending. For a single voice: nothing, the voice is smoothed as a whole.
+    one_voice
+        Whether the part sounds one note at a time.
+    periodicity
+        Weight, 0 to 1, of the waveform's own periodicity beside the network's posterior; for a single voice only. It is for audio that holds
+        hardly anything else: in a mix the periods are not the voice's.
+    octave_cost
+        How much less likely a note becomes with each octave above E2 (82 Hz), in nats; for a single voice only. It keeps a bass line from
+        climbing into the instruments above it.
+    velocity_range
+        Lowest and highest velocity written.
+    """
+
+    min_hz: float
+    max_hz: float
+    onset_threshold: float
+    frame_threshold: float
+    min_note_ms: float
+    melodia: bool
+    tolerance_ms: float
+    one_voice: bool
+    periodicity: float
+    octave_cost: float
+    velocity_range: tuple[int, int]
+
+
+# fmt: off
+#                min Hz  max Hz  onset frame  min ms melodia tolerance one voice periodicity octave cost velocities
+PROFILES: Mapping[str, Profile] = MappingProxyType({
+    "bass":    Profile(30.0,  500.0, 0.5,  0.2,   60.0, False,  130.0,  True,    0.0,        0.6,        (20, 120)),
+    "melody":  Profile(80.0, 8000.0, 0.6,  0.3,   60.0, False,  130.0,  False,   0.0,        0.0,        (20, 120)),
+    "vocals":  Profile(80.0, 4000.0, 0.6,  0.4,   70.0, False,  130.0,  True,    0.6,        0.0,        (20, 120)),
+    "mix":     Profile(27.5, 8000.0, 0.6,  0.3,   60.0, False,  130.0,  False,   0.0,        0.0,        (20, 120)),
+})
+# fmt: on
