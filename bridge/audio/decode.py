@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bridge.audio.file import AudioFile
 from bridge.audio.sndfile import open_sndfile
 from bridge.audio.source import check_source, file_sha256, shown_name
-from bridge.audio.stream import CannotDecode, SourceStream
+from bridge.audio.stream import LENGTH_TOLERANCE_S, CannotDecode, SourceStream
 from bridge.audio.wav import FloatWavWriter
 from bridge.errors import AudioUnreadable, InvalidRequest
 from bridge.model import Samples
@@ -109,16 +109,17 @@ def _check_range(range_s: tuple[float, float] | None) -> None:
 
 @dataclass(slots=True)
 class _Decoding:
-    """What one library made of the source; `is_cut` where it got less than the file states."""
+    """What one library made of the source."""
 
     stream: SourceStream
     tally: _Tally
     source_length: int
 
     @property
-    def is_cut(self) -> bool:
-        stated = self.stream.length
-        return stated is None or self.source_length < stated
+    def falls_short(self) -> bool:
+        """Whether less was decoded than the file states, by more than coders pad."""
+        stated = self.stream.length or 0
+        return stated - self.source_length > LENGTH_TOLERANCE_S * self.stream.sample_rate
 
 
 def _best_decoding(
@@ -126,28 +127,26 @@ def _best_decoding(
 ) -> _Decoding:
     """Decode with the first library that gets through; where none does, keep what got furthest."""
     reasons: list[str] = []
-    best: _Decoding | None = None
-    is_damaged = False
+    tried: list[_Decoding] = []
     for library in _libraries(source):
-        path = target if best is None else second_try
         try:
             with _opened(library, source, progress, range_s) as stream:
-                decoding = _written(source, stream, path, progress, range_s)
+                tried.append(_written(source, stream, second_try if tried else target, progress, range_s))
         except CannotDecode as error:
             reasons.append(f"{library}: {error}")
             continue
-        if best is None or decoding.tally.length > best.tally.length:
-            if best is not None:
-                second_try.replace(target)
-            best = decoding
-        if not decoding.stream.damaged:
+        if not stream.is_damaged:
             break
-        is_damaged = True
-    if best is None:
+    if not tried:
         raise AudioUnreadable(
-            f"{shown_name(source)} is not audio that can be read ({'; '.join(reasons)}): give a WAV, FLAC, MP3 or M4A file"
+            f"{shown_name(source)} is not audio that can be read ({'; '.join(reasons)}): export it as WAV or FLAC"
         )
-    best.stream.damaged |= is_damaged  # libav conceals what libsndfile stumbles over
+    best = max(tried, key=lambda decoding: decoding.tally.length)
+    if best is not tried[0]:
+        second_try.replace(target)
+    # One library may conceal what the other stumbles over: the file is damaged all the same.
+    best.stream.is_damaged = any(decoding.stream.is_damaged for decoding in tried)
+    best.stream.is_cut = any(decoding.stream.is_cut for decoding in tried) or best.falls_short
     return best
 
 
@@ -258,16 +257,16 @@ def _finished(source: Path, target: Path, decoding: _Decoding, range_s: tuple[fl
                 f"the range {range_s[0]:g}:{range_s[1]:g} holds nothing: {name} is {duration_s:.3f} s long"
             )
         raise AudioUnreadable(
-            f"{name} {'is too damaged to read' if stream.damaged else 'holds no audio'}: export it again"
+            f"{name} {'is too damaged to read' if stream.is_damaged else 'holds no audio'}: export it again"
         )
     channels = min(2, stream.source_channels)
     if tally.absurd > _MOSTLY_ABSURD * tally.length * channels:
         raise AudioUnreadable(f"{name} holds float samples far beyond full scale, or none at all: export it as 24-bit")
     warnings = [*stream.notes]
-    if stream.damaged:
+    if stream.is_damaged:
         warnings.append(
             f"the file is damaged or cut off: used the first {duration_s:.{1 if duration_s >= 1 else 3}f} s"
-            if decoding.is_cut
+            if stream.is_cut
             else "the file is damaged: some of it may be silent or wrong"
         )
     if range_s is not None and round(range_s[1] * rate) > decoding.source_length:

@@ -19,21 +19,19 @@ from bridge.audio.coder_delay import unstated_delay, wma_delay
 from bridge.audio.downmix import downmix_note, stereo_matrix
 from bridge.audio.file import BLOCK_SAMPLES
 from bridge.audio.source import shown_name
-from bridge.audio.stream import CannotDecode, SourceStream
+from bridge.audio.stream import LENGTH_TOLERANCE_S, CannotDecode, SourceStream
 from bridge.model import Samples
 from bridge.progress import Progress
 
 #: Containers whose stated length holds. In the others (raw streams, broadcasts) libav guesses it from the bit rate.
 _STATES_LENGTH = frozenset(("mov", "matroska", "asf", "flac", "ogg", "wav", "aiff", "caf", "tta", "wv", "ape", "w64"))
 
-#: Those among them that count samples, without a coder's rounding.
-_EXACT_LENGTH = frozenset(("flac", "aiff", "tta", "wv"))
+#: Files that count their samples or frames, so that not even a frame (s) may be missing.
+_COUNTS_SAMPLES = frozenset(("flac", "aiff", "tta", "wv", "mp3"))
+_FRAME_S = 0.03
 
 #: Raw streams: the last frame is often cut, and tags may be mistaken for one, so a single bad frame is no damage.
 _RAW = frozenset(("mp3", "aac", "ac3", "eac3", "mpegts"))
-
-#: A stated length may exceed the truth by this much (s) before the file is held to be cut off: coders pad.
-_LENGTH_TOLERANCE_S = 0.5
 
 #: Silence is put in where timestamps jump by more than this (s); less is rounding, up to 1 ms in Matroska and ASF.
 _GAP_S = 0.01
@@ -169,7 +167,7 @@ class _Track:
         expected, done = None, 0
         for frame in frames:
             if frame.sample_rate != stream.sample_rate:  # another recording was glued on: the first one is used
-                stream.damaged = True
+                stream.is_damaged = stream.is_cut = True
                 return
             time = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
             if time is not None and expected is not None:
@@ -206,9 +204,9 @@ class _Track:
             done += len(block)
             yield block
         missing = 0 if stream.length is None else stream.length - done
-        tolerated = 0 if self._kind in _EXACT_LENGTH else round(_LENGTH_TOLERANCE_S * stream.sample_rate)
-        errors_tolerated = 1 if self._kind in _RAW else 0
-        stream.damaged = stream.damaged or missing > tolerated or self._errors > errors_tolerated
+        tolerance_s = _FRAME_S if self._kind in _COUNTS_SAMPLES else LENGTH_TOLERANCE_S
+        stream.is_cut = stream.is_cut or missing > tolerance_s * stream.sample_rate
+        stream.is_damaged = stream.is_cut or self._errors > (1 if self._kind in _RAW else 0)
 
 
 def _floats(frame: AudioFrame) -> Samples:

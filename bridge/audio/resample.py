@@ -50,8 +50,8 @@ def resample_blocks(
 ) -> Iterator[Samples]:
     """Blocks of float32 (samples, channels) at `rate_in`, in order, as blocks at `rate_out` (Hz).
 
-    The output is cut, or filled up with zeros, to exactly `total_out` samples. It does not depend on how the input is cut
-    into blocks.
+    The output is cut, or filled up with zeros, to exactly `total_out` samples. How the input is cut into blocks does
+    not change it.
     """
     left = total_out
     for block in _converted(blocks, rate_in, rate_out, channels):

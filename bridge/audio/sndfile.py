@@ -21,6 +21,9 @@ _EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 #: A chunk size that a program writes when it can't know the length, as when it pipes: nothing is missing there.
 _UNKNOWN_SIZE = 0x7FFFFF00
 
+#: The most that an Ogg page takes: its header, 255 lacing values and as many segments of 255 bytes.
+_OGG_PAGE = 27 + 255 + 255 * 255
+
 _SHORTENED = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
@@ -46,7 +49,8 @@ def open_sndfile(path: Path, start_s: float = 0.0) -> Iterator[SourceStream]:
             raise CannotDecode("format not recognised")
         position = _seek(file, start_s)
         stream = SourceStream(file.samplerate, file.channels, file.frames, position, iter(()), file.subtype)
-        stream.damaged = _is_shortened(file.extra_info) or (file.format == "OGG" and _lacks_ogg_end(path))
+        stream.is_cut = _is_shortened(file.extra_info) or (file.format == "OGG" and _lacks_ogg_end(path))
+        stream.is_damaged = stream.is_cut
         if file.channels > 2:
             stream.notes.append(downmix_note(file.channels))
         stream.blocks = _blocks(file, stream)
@@ -76,7 +80,7 @@ def _blocks(file: soundfile.SoundFile, stream: SourceStream) -> Iterator[Samples
             break
         left -= len(block)
         yield block if matrix is None else block @ matrix
-    stream.damaged = stream.damaged or left > 0
+    stream.is_damaged = stream.is_damaged or left > 0
 
 
 def _is_shortened(log: str) -> bool:
@@ -86,12 +90,15 @@ def _is_shortened(log: str) -> bool:
 
 
 def _lacks_ogg_end(path: Path) -> bool:
-    """Whether the last page of an Ogg file, which is 64 KiB at most, is not marked as the last (RFC 3533, section 6)."""
+    """Whether the last page of an Ogg file is not marked as the last, or not whole (RFC 3533, section 6)."""
     with path.open("rb") as file:
-        file.seek(-min(path.stat().st_size, 1 << 16), os.SEEK_END)
+        file.seek(-min(path.stat().st_size, _OGG_PAGE), os.SEEK_END)
         tail = file.read()
-    page = tail.rfind(b"OggS")
-    return page < 0 or len(tail) < page + 6 or not tail[page + 5] & 0x04
+    page = tail[tail.rfind(b"OggS") :]
+    if not page.startswith(b"OggS") or len(page) < 27:
+        return True
+    lacing = page[27 : 27 + page[26]]
+    return not page[5] & 0x04 or len(page) < 27 + page[26] + sum(lacing)
 
 
 def _one_line(text: str) -> str:

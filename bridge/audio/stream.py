@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 from bridge.model import Samples
 
+#: A stated length may exceed what is there by this much (s) before the file is held to be cut off: containers round,
+#: coders pad.
+LENGTH_TOLERANCE_S = 0.5
+
 
 class CannotDecode(Exception):
     """A library can't read this file at all; the text says why, in one line without the file's name."""
@@ -32,7 +36,9 @@ class SourceStream:
         What the samples are coded with, in the library's words.
     notes
         Warnings for the user about how the file is read.
-    damaged
+    is_cut
+        Whether the file itself shows that its end is missing.
+    is_damaged
         Whether anything was lost; final once `blocks` has ended.
     """
 
@@ -43,4 +49,5 @@ class SourceStream:
     blocks: Iterator[Samples]
     codec: str = ""
     notes: list[str] = field(default_factory=list)
-    damaged: bool = False
+    is_cut: bool = False
+    is_damaged: bool = False

@@ -15,7 +15,6 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -23,13 +22,11 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from bridge.audio.file import AudioFile
-from bridge.model import Samples
+from bridge.audio.resample import resample_blocks, resampled, resampled_length
 from bridge.separation.demucs_frames import BLOCK, DONE, FAILED, PROGRESS, FailureCode, pack_fraction, write_frame
 
 if TYPE_CHECKING:
     import torch
-
-    from bridge.separation.demucs_model import Bag
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +87,17 @@ def _run(job: Job, out: BinaryIO) -> None:
 
     mix = job.mix
     bag = load_bag(job.files, job.rows, _device())
-    length = -(-mix.length * bag.sample_rate // mix.sample_rate)
-    level = measure_level(_as_the_model_takes_it(mix, bag, length))
-    sources = separate(bag, _as_the_model_takes_it(mix, bag, length), length, level, done)
+    length = resampled_length(mix.length, mix.sample_rate, bag.sample_rate)
+    level = measure_level(resampled(mix, bag.sample_rate, bag.channels))
+    sources = separate(bag, resampled(mix, bag.sample_rate, bag.channels), length, level, done)
     width = len(bag.sources) * bag.channels
-    if mix.sample_rate != bag.sample_rate:
-        from bridge.audio.resample import resample_blocks
-
-        sources = resample_blocks(sources, bag.sample_rate, mix.sample_rate, width, mix.length)
+    sources = resample_blocks(sources, bag.sample_rate, mix.sample_rate, width, mix.length)
     for block in sources:
         parts = block.reshape(len(block), len(bag.sources), bag.channels)
         if mix.channels == 1:
             parts = parts.mean(axis=2, keepdims=True)
         write_frame(out, BLOCK, np.ascontiguousarray(parts.transpose(1, 0, 2)).tobytes())
     write_frame(out, DONE)
-
-
-def _as_the_model_takes_it(mix: AudioFile, bag: Bag, length: int) -> Iterable[Samples]:
-    """The mix in blocks at the models' rate, in stereo; `length` samples in all."""
-    blocks: Iterable[Samples] = mix.blocks()
-    if mix.sample_rate != bag.sample_rate:
-        from bridge.audio.resample import resample_blocks
-
-        blocks = resample_blocks(blocks, mix.sample_rate, bag.sample_rate, mix.channels, length)
-    if mix.channels == bag.channels:
-        return blocks
-    return (np.repeat(block, bag.channels, axis=1) for block in blocks)
 
 
 def _take_over_stdout() -> BinaryIO:

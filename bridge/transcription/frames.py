@@ -106,3 +106,13 @@ class Found:
     sounding: float
     level_db: float
     bend: tuple[tuple[int, float], ...] = ()
+
+
+def described(known: Evidence, start: int, end: int, pitch: int) -> Found:
+    """A note of frames `start` to `end` of `known`, with what the evidence says of it."""
+    key = pitch - LOWEST_PITCH
+    # The onset's posterior peaks within two frames (23 ms) of where a note is set, the level within 12 (140 ms).
+    onset = known.onset[max(0, start - 2) : start + 3, key].max()
+    sounding = known.note[start:end, key].mean()
+    level_db = known.level_db[start : min(end, start + 12), key].max()
+    return Found(start, end, pitch, float(onset), float(sounding), float(level_db))

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from bridge.audio.file import AudioFile
+from bridge.audio.resample import resampled, resampled_length
 from bridge.progress import Progress
 from bridge.transcription.frames import (
     CONTOUR_BINS,
@@ -41,8 +42,7 @@ def evidence(audio: AudioFile, network: Network, profile: Profile, workers: int,
     progress
         Told after each window; a cancelled one stops the windows at work within a tenth of a second.
     """
-    samples = -(-audio.length * SAMPLE_RATE // audio.sample_rate)
-    frames_left = frames_in(samples)
+    frames_left = frames_in(resampled_length(audio.length, audio.sample_rate, SAMPLE_RATE))
     windows = max(1, -(-frames_left // KEPT_FRAMES))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="transcribe")
     waiting: deque[Future[Evidence]] = deque()
@@ -83,22 +83,12 @@ def _silence(profile: Profile) -> Evidence:
 def _windows(audio: AudioFile) -> Iterator[Matrix]:
     """Overlapping windows of 43,844 samples; the first begins with, and the last is filled up with, zeros."""
     held = np.zeros(EDGE_SAMPLES, dtype=np.float32)
-    for block in _resampled(audio):
-        held = np.concatenate([held, block])
+    for block in resampled(audio, SAMPLE_RATE, channels=1):
+        # What is not a number counts as silence.
+        held = np.concatenate([held, np.nan_to_num(block[:, 0], nan=0.0, posinf=0.0, neginf=0.0)])
         while len(held) >= WINDOW_SAMPLES:
             yield held[:WINDOW_SAMPLES]
             held = held[HOP_SAMPLES:]
     while len(held) > EDGE_SAMPLES:
         yield np.pad(held, (0, max(0, WINDOW_SAMPLES - len(held))))
         held = held[HOP_SAMPLES:]
-
-
-def _resampled(audio: AudioFile) -> Iterator[Matrix]:
-    """The audio as mono at 22,050 Hz, in blocks; what is not a number counts as silence."""
-    import soxr
-
-    stream = soxr.ResampleStream(audio.sample_rate, SAMPLE_RATE, 1, dtype="float32")
-    for block in audio.blocks():
-        mono = np.nan_to_num(block.mean(axis=1), nan=0.0, posinf=0.0, neginf=0.0)
-        yield stream.resample_chunk(mono)
-    yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)

@@ -35,6 +35,8 @@ class Profile:
     periodicity
         Weight, 0 to 1, of the waveform's own periodicity beside the network's posterior; for a single voice only. It is for audio that holds
         hardly anything else: in a mix the periods are not the voice's.
+    steadiness
+        What a change of pitch costs a single voice, in nats: the more, the longer the evidence for another pitch must last.
     octave_cost
         How much less likely a note becomes with each octave above E2 (82 Hz), in nats; for a single voice only. It keeps a bass line from
         climbing into the instruments above it.
@@ -51,16 +53,17 @@ class Profile:
     tolerance_ms: float
     one_voice: bool
     periodicity: float
+    steadiness: float
     octave_cost: float
     velocity_range: tuple[int, int]
 
 
 # fmt: off
-#                min Hz  max Hz  onset frame  min ms melodia tolerance one voice periodicity octave cost velocities
 PROFILES: Mapping[str, Profile] = MappingProxyType({
-    "bass":    Profile(30.0,  500.0, 0.5,  0.2,   60.0, False,  130.0,  True,    0.0,        0.6,        (20, 120)),
-    "melody":  Profile(80.0, 8000.0, 0.6,  0.3,   60.0, False,  130.0,  False,   0.0,        0.0,        (20, 120)),
-    "vocals":  Profile(80.0, 4000.0, 0.6,  0.4,   70.0, False,  130.0,  True,    0.6,        0.0,        (20, 120)),
-    "mix":     Profile(27.5, 8000.0, 0.6,  0.3,   60.0, False,  130.0,  False,   0.0,        0.0,        (20, 120)),
+    #          min Hz  max Hz  onset frame min ms melodia tolerance one voice periodicity steady octave cost velocities
+    "bass":    Profile(30.0,  500.0, 0.5, 0.2,  60.0, False,  130.0,  True,   0.0,        2.0,   0.6,    (20, 120)),
+    "melody":  Profile(80.0, 8000.0, 0.6, 0.3,  60.0, False,  130.0,  False,  0.0,        0.0,   0.0,    (20, 120)),
+    "vocals":  Profile(80.0, 4000.0, 0.6, 0.4,  70.0, False,  130.0,  True,   0.6,        8.0,   0.0,    (20, 120)),
+    "mix":     Profile(27.5, 8000.0, 0.6, 0.3,  60.0, False,  130.0,  False,  0.0,        0.0,   0.0,    (20, 120)),
 })
 # fmt: on

@@ -1,0 +1,33 @@
+"""The pitch contour of a note: how far it is from the note's semitone, instant by instant."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bridge.transcription.frames import CONTOUR_BINS, LOWEST_PITCH, Evidence, Found
+
+_REACH = 2 * CONTOUR_BINS  # two semitones: what a MIDI pitch wheel covers unless told otherwise
+_EVERY_FRAMES = 2  # 23 ms a point: eight points a cycle of a 5 Hz vibrato
+_FAINT = 0.1  # posterior below which a frame keeps the bend before it
+_SMOOTHING_FRAMES = 5  # median over 58 ms, a third of a vibrato's cycle: single wild frames go
+
+
+def contour_of(known: Evidence, note: Found) -> tuple[tuple[int, float], ...]:
+    """(frame, semitones from the note's pitch) every second frame of the note, from its contour posterior."""
+    import scipy.ndimage
+
+    centre = (note.pitch - LOWEST_PITCH) * CONTOUR_BINS
+    low, high = max(0, centre - _REACH), min(known.contour.shape[1], centre + _REACH + 1)
+    salience = known.contour[note.start : note.end, low:high]
+    peak = salience.argmax(axis=1)
+    columns = np.arange(high - low)
+    # The centre of gravity of the peak and its neighbours: finer than the bins.
+    beside = np.abs(columns - peak[:, None]) <= 1
+    weight = np.where(beside, salience, 0.0)
+    bins = (weight * columns).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9) + low - centre
+    sure = salience.max(axis=1, initial=0.0) >= _FAINT
+    if not sure.any():
+        return ()
+    last_sure = np.maximum.accumulate(np.where(sure, np.arange(len(sure)), sure.argmax()))
+    semitones = scipy.ndimage.median_filter(bins[last_sure], _SMOOTHING_FRAMES, mode="nearest") / CONTOUR_BINS
+    return tuple((note.start + place, round(float(semitones[place]), 3)) for place in range(0, len(semitones), _EVERY_FRAMES))

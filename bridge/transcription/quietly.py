@@ -1,0 +1,56 @@
+"""Importing basic-pitch without what it brings along."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import ModuleType
+
+#: What basic-pitch imports when it finds it. None is used, and TensorFlow alone costs seconds and a gigabyte.
+_BACK_ENDS = ("tensorflow", "coremltools", "tflite_runtime")
+
+_one_at_a_time = threading.Lock()
+
+
+def note_creation() -> ModuleType:
+    """`basic_pitch.note_creation`, imported without the network's other back-ends and without a word."""
+    with _one_at_a_time, _without_back_ends(), _without_advice():
+        from basic_pitch import note_creation
+
+        return note_creation
+
+
+@contextmanager
+def _without_back_ends() -> Iterator[None]:
+    """Let an import of a back-end fail as if it were not installed; one that is imported already stays."""
+    hidden = [name for name in _BACK_ENDS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes `import` raise ImportError
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Drop basic-pitch's advice to install back-ends, and nothing else that is logged meanwhile.
+
+    The advice goes through the root logger, which would set up a handler of its own where there is none.
+    """
+    root, placeholder = logging.getLogger(), logging.NullHandler()
+    root.addHandler(placeholder)
+    root.addFilter(_is_not_advice)
+    try:
+        yield
+    finally:
+        root.removeFilter(_is_not_advice)
+        root.removeHandler(placeholder)
+
+
+def _is_not_advice(record: logging.LogRecord) -> bool:
+    return PurePath(record.pathname).parts[-2:] != ("basic_pitch", "__init__.py")

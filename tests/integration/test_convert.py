@@ -1,0 +1,160 @@
+import json
+import os
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from tests.integration.support import RATE, leftovers, song_samples
+
+PARTS = ["bass", "melody", "vocals", "drums"]
+COMPONENTS = ["kick", "snare", "hihat", "cymbal", "ride", "tom"]
+
+
+def whole(path: Path) -> np.ndarray:
+    """Samples in 24-bit steps."""
+    return soundfile.read(path, dtype="int32", always_2d=True)[0].astype(np.int64) >> 8
+
+
+def test_a_song_becomes_the_result_folder_of_the_contract(convert, song):
+    run = convert(song)
+    assert run.code == 0, run.err
+    folder = Path("small song")
+    midi = {f"midi/{name}.mid" for name in (*PARTS, *COMPONENTS, "song")}
+    stems = {f"stems/{name}.wav" for name in (*PARTS, *COMPONENTS, "residual", "drums_residual")}
+    notes = {f"notes/{name}.json" for name in (*PARTS, *COMPONENTS)}
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == midi | stems | notes | {"manifest.json"}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert {file["path"] for file in manifest["files"]} == found - {"manifest.json"}
+    assert all((folder / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"])
+    assert manifest["tempo_bpm"] == pytest.approx(120, abs=0.5)
+    assert manifest["separator"]["name"] == "builtin"
+    assert any("builtin" in warning for warning in manifest["warnings"])
+    assert [part["name"] for part in manifest["parts"]] == PARTS + COMPONENTS
+    assert {
+        part["name"] for part in manifest["parts"] if json.loads((folder / part["notes"]).read_text())["notes"]
+    } >= {
+        "bass",
+        "drums",
+        "kick",
+    }
+    assert leftovers(Path()) == ["small song"]
+
+    source = whole(song)
+    assert np.array_equal(sum(whole(folder / f"stems/{part}.wav") for part in (*PARTS, "residual")), source)
+    pieces = sum(whole(folder / f"stems/{piece}.wav") for piece in (*COMPONENTS, "drums_residual"))
+    assert np.array_equal(pieces, whole(folder / "stems/drums.wav"))
+
+    assert mido.MidiFile(folder / "midi/bass.mid").type == 0
+    song_file = mido.MidiFile(folder / "midi/song.mid")
+    assert song_file.type == 1
+    assert [track.name for track in song_file.tracks[1:]] == PARTS
+
+
+def test_a_second_conversion_does_nothing_but_read_and_write(convert, song):
+    first = convert(song)
+    assert {"decode", "separate", "split drums", "tempo", "notes bass"} <= set(first.stages)
+    before = {path: path.read_bytes() for path in Path("small song").rglob("*.*")}
+    again = convert(song)
+    assert again.stages == ["read", "write"]
+    for path, data in before.items():
+        if path.name != "manifest.json":
+            assert path.read_bytes() == data, path
+
+
+def test_a_midi_option_needs_no_engine(convert, song):
+    convert(song)
+    run = convert(song, "--quantize", "1/16", "--transpose", "12", "--pitch-bend")
+    assert run.stages == ["read", "write"]
+    bass = mido.MidiFile("small song/midi/bass.mid")
+    ticks = np.cumsum([message.time for message in bass.tracks[0]])
+    onsets = [tick for tick, message in zip(ticks, bass.tracks[0], strict=True) if message.type == "note_on"]
+    assert onsets
+    assert all(tick % 120 == 0 for tick in onsets)
+
+
+def test_other_audio_under_the_same_name_is_converted_anew(convert, tmp_path):
+    for scale in (1.0, 0.5):
+        soundfile.write(tmp_path / "loop.wav", song_samples(2.0) * scale, RATE, subtype="PCM_16")
+        assert "separate" in convert(tmp_path / "loop.wav").stages
+    assert np.array_equal(
+        sum(whole(Path(f"loop/stems/{part}.wav")) for part in (*PARTS, "residual")), whole(tmp_path / "loop.wav")
+    )
+
+
+def test_a_torn_cache_is_not_used(convert, song, home):
+    convert(song, "--parts", "bass")
+    for path in Path(home["STEMBRIDGE_CACHE_DIR"]).rglob("*.wav"):
+        os.truncate(path, 1000)
+    run = convert(song, "--parts", "bass")
+    assert run.code == 0
+    assert "separate" in run.stages
+
+
+def test_force_does_everything_again(convert, song):
+    convert(song, "--as", "bass")
+    assert "notes bass" in convert(song, "--as", "bass", "--force").stages
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_recording_of_one_instrument_is_its_own_stem(convert, song, part):
+    run = convert(song, "--as", part)
+    assert run.code == 0
+    manifest = json.loads(Path("small song/manifest.json").read_text())
+    assert manifest["parts"][0]["name"] == part
+    assert manifest["separator"]["name"] == "none"
+    assert np.array_equal(whole(Path(f"small song/stems/{part}.wav")), whole(song))
+    assert not whole(Path("small song/stems/residual.wav")).any()
+
+
+def test_a_mix_is_transcribed_whole_without_stems(convert, song):
+    run = convert(song, "--as", "mix")
+    assert run.code == 0
+    assert leftovers(Path("small song/midi")) == sorted(f"{n}.mid" for n in ("melody", "drums", "song", *COMPONENTS))
+    assert not Path("small song/stems").exists()
+
+
+def test_no_separator_looks_for_every_part_in_the_mix(convert, song):
+    assert convert(song, "--separator", "none").code == 0
+    parts = json.loads(Path("small song/manifest.json").read_text())["parts"]
+    assert {part["source"] for part in parts} == {"mix"}
+    assert not Path("small song/stems").exists()
+
+
+def test_chosen_parts_only_are_made(convert, song):
+    assert convert(song, "--parts", "drums,bass", "--no-stems").code == 0
+    assert leftovers(Path("small song/midi")) == sorted(f"{n}.mid" for n in ("bass", "drums", "song", *COMPONENTS))
+    assert not Path("small song/stems").exists()
+
+
+def test_a_range_is_converted_as_if_it_were_the_whole(convert, song):
+    assert convert(song, "--range", "1:2.5", "--as", "bass").code == 0
+    manifest = json.loads(Path("small song/manifest.json").read_text())
+    assert manifest["range_s"] == [1.0, 2.5]
+    assert np.array_equal(whole(Path("small song/stems/bass.wav")), whole(song)[RATE : RATE * 5 // 2])
+
+
+def test_a_given_tempo_is_written(convert, song):
+    convert(song, "--bpm", "90", "--as", "bass")
+    manifest = json.loads(Path("small song/manifest.json").read_text())
+    assert manifest["tempo"]["source"] == "given"
+    assert manifest["tempo_bpm"] == 90
+    tempos = [m.tempo for m in mido.MidiFile("small song/midi/bass.mid").tracks[0] if m.type == "set_tempo"]
+    assert mido.bpm2tempo(90) in tempos
+
+
+def test_two_files_of_one_name_get_two_folders(convert, song, tmp_path):
+    other = tmp_path / "small song.flac"
+    soundfile.write(other, song_samples(1.0), RATE)
+    assert convert("--as", "bass", song, other).code == 0
+    assert leftovers(Path()) == ["small song", "small song.flac"]
+
+
+def test_what_the_user_added_to_a_result_is_kept(convert, song):
+    convert(song, "--as", "bass")
+    Path("small song/remix.txt").write_text("mine")
+    convert(song, "--as", "bass", "--transpose", "1")
+    assert Path("small song/remix.txt").read_text() == "mine"
