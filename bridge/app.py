@@ -38,16 +38,17 @@ def engines_for(request: ConversionRequest) -> Choice:
     """
     from bridge.tempo.tracker import OnsetBeatTracker
     from bridge.transcription.basic_pitch import BasicPitchTranscriber
-    from bridge.transcription.profiles import note_sources
+    from bridge.transcription.profiles import SOURCE_FOR_PART
 
     separator, reasons = _separator_for(request)
+    kind = "builtin" if separator and separator.identity.name == "builtin" else "neural"
     return Choice(
         Engines(
             separator=separator,
             pitch=BasicPitchTranscriber(),
             drums=_drum_engine(request.drum_engine),
             beats=OnsetBeatTracker(),
-            note_sources=note_sources(separator.identity.name if separator else "none"),
+            note_sources={"drums": "stem", **SOURCE_FOR_PART[kind]},
         ),
         reasons,
     )
@@ -89,8 +90,8 @@ def _best_separator() -> tuple[Separator, tuple[str, ...]]:
 
 
 def _drum_engine(name: str) -> DrumEngine:
-    from bridge.drums.onset_engine import OnsetDrumEngine
-
     if name not in DRUM_ENGINES:
         raise InvalidRequest(f"there is no drum engine {name!r}; choose from {', '.join(DRUM_ENGINES)}")
+    from bridge.drums.onset_engine import OnsetDrumEngine
+
     return OnsetDrumEngine()

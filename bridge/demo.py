@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -56,10 +57,12 @@ class Score:
     hits: int
 
 
-def bundled_song() -> BundledSong:
-    """Where the bundled song lies."""
-    folder = Path(str(resources.files("bridge"))) / "data" / "demo"
-    return BundledSong(folder / "song.flac", folder / "song.mid")
+@contextmanager
+def bundled_song() -> Iterator[BundledSong]:
+    """The bundled song as files on disk, wherever Stembridge is installed."""
+    folder = resources.files("bridge") / "data" / "demo"
+    with resources.as_file(folder / "song.flac") as audio, resources.as_file(folder / "song.mid") as truth:
+        yield BundledSong(audio, truth)
 
 
 def score_against_truth(result: Path, truth: Path) -> dict[str, Score]:
@@ -96,7 +99,7 @@ def score_against_truth(result: Path, truth: Path) -> dict[str, Score]:
     return scores
 
 
-def summary(scores: Mapping[str, Score]) -> str:
+def render_scores(scores: Mapping[str, Score]) -> str:
     """The scores as lines of text under each other."""
     rows = [f"{'part':<8} {'found':>6} {'true':>6} {'of these found':>16}"]
     for part, score in scores.items():

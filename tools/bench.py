@@ -3,9 +3,9 @@
 
 usage: bench.py [--bench FOLDER] [--out FOLDER] [--only PREFIX] [--mode mix|stems] [-- OPTIONS for convert]
 
-The bench (recordings with known truth, and the scorer that judges them) lies beside the checkout, in ``../shared/bench``;
-it is no part of the product. Options after ``--`` go to ``stembridge convert``. The scorer's figures are printed as they
-are, then what each conversion took.
+The bench (recordings with known truth, and the scorer that judges them) lies beside the checkout, in
+``../shared/bench``; it is no part of the product. Options after ``--`` go to ``stembridge convert``. The scorer's
+figures are printed as they are, then what each conversion took.
 """
 
 from __future__ import annotations

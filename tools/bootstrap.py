@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Set Stembridge up in this checkout, and run it there.
+r"""Set Stembridge up in this checkout, and run it there.
 
 ::
 
-    python3 tools/bootstrap.py setup                  make the environment, or bring it up to date
-    python3 tools/bootstrap.py demo [ARGUMENTS]       ... and convert the bundled song
-    python3 tools/bootstrap.py test [ARGUMENTS]       ... and run the tests (the arguments are pytest's)
+    python3 tools/bootstrap.py setup                    make the environment, or bring it up to date
+    python3 tools/bootstrap.py demo [ARGUMENTS]         ... and convert the bundled song
+    python3 tools/bootstrap.py test [ARGUMENTS]         ... and run the tests (the arguments are pytest's)
     python3 tools/bootstrap.py run PROGRAM [ARGUMENTS]  ... and run one of the environment's programs
 
-It needs nothing but CPython and pip (on Windows: ``py tools\\bootstrap.py demo``). The environment is ``.venv`` in the checkout, with
-exactly the packages of requirements.lock and requirements-dev.lock. Nothing is done, nor said, when it is up to date.
+It needs nothing but CPython and pip (on Windows: ``py tools\bootstrap.py demo``). The environment is ``.venv`` in the
+checkout, with exactly the packages of requirements.lock and requirements-dev.lock. When it is up to date, nothing is
+done, nor said.
 
-What is installed is known from a stamp in the environment. It is removed before anything changes and written last, so an
-interrupted set-up is never taken for a whole one: without a stamp the environment is made anew.
+What is installed is known from a stamp in the environment. It is removed before anything changes and written last, so
+an interrupted set-up is never taken for a whole one: without a stamp the environment is made anew.
 
 Only the standard library is used, and any Python since 3.8 can read this file, to be told which one is needed.
 """
@@ -37,9 +38,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 OLDEST, NEWEST = (3, 11), (3, 13)  # as requires-python in pyproject.toml says; a test compares them
-PYTORCH_CPU_INDEX = (
-    "https://download.pytorch.org/whl/cpu"  # public, and the only place with torch for Linux without CUDA
-)
+PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's own place for builds without CUDA
 TAIL_LINES = 12  # of pip's output, shown when it fails: enough for its error and what led there
 NOTABLE_MEGABYTES = 10.0  # downloads from this size on are announced: a few seconds on a usual line
 
@@ -48,7 +47,7 @@ class SetupError(Exception):
     """The set-up can't go on. The message says what is wrong and what to do."""
 
 
-# ---------------------------------------------------------------------------------------------------------------- decisions (pure)
+# ----------------------------------------------------------------------------------------------------- decisions (pure)
 
 
 def unsupported(implementation: str, version: Sequence[int], system: str, machine: str) -> str | None:
@@ -61,7 +60,7 @@ def unsupported(implementation: str, version: Sequence[int], system: str, machin
             f"start it with another one, such as `make demo PYTHON=python3.11` or `py -3.11 tools\\bootstrap.py demo`"
         )
     if (system, machine) == ("Darwin", "x86_64"):
-        return "Stembridge needs a Mac with Apple silicon (and a Python made for it): PyTorch is no longer made for Intel Macs"
+        return "Stembridge needs Apple silicon, and a Python made for it: PyTorch is no longer made for Intel Macs"
     return None
 
 
@@ -76,8 +75,9 @@ def locked_version(lock: str, name: str) -> str:
 def torch_commands(system: str, pin: str, *, has_gpu: bool, has_find_links: bool) -> list[list[str]]:
     """Arguments for pip that install the torch that fits the machine: alternatives, to be tried in order.
 
-    The plain package for Linux is built for CUDA and asks for several gigabytes of it, so without an NVIDIA GPU it is never asked for
-    there: a copy in pip's own find-links comes first, then PyTorch's index of CPU builds. Its other dependencies stand in the lock.
+    The plain package for Linux is built for CUDA and asks for several gigabytes of it, so without an NVIDIA GPU it is
+    never asked for there: a copy in pip's find-links comes first, then PyTorch's index of CPU builds. The other
+    packages that torch needs stand in the lock.
 
     Parameters
     ----------
@@ -94,9 +94,7 @@ def torch_commands(system: str, pin: str, *, has_gpu: bool, has_find_links: bool
     if has_gpu:
         return [["install", "--constraint", LOCKS[0], torch]]  # with its dependencies: CUDA is among them
     if system != "Linux":
-        return [
-            ["install", "--no-deps", torch]
-        ]  # elsewhere the plain package is the CPU's (on a Mac the GPU's as well)
+        return [["install", "--no-deps", torch]]  # elsewhere the plain package has no CUDA
     found = [["install", "--no-deps", "--no-index", torch]] if has_find_links else []
     return [*found, ["install", "--no-deps", "--index-url", PYTORCH_CPU_INDEX, torch]]
 
@@ -128,7 +126,7 @@ def megabytes(line: str) -> float:
     return float(size.group(1)) * {"bytes": 1e-6, "kB": 1e-3, "MB": 1.0, "GB": 1e3}[size.group(2)] if size else 0.0
 
 
-# ------------------------------------------------------------------------------------------------------------- state of the checkout
+# ------------------------------------------------------------------------------------------------ state of the checkout
 
 
 class Checkout:
@@ -185,7 +183,7 @@ def digest(paths: Iterator[Path] | list[Path]) -> str:
     return content.hexdigest()
 
 
-# -------------------------------------------------------------------------------------------------------------------------- set-up
+# --------------------------------------------------------------------------------------------------------------- set-up
 
 
 def set_up(checkout: Checkout) -> None:
@@ -212,7 +210,7 @@ def set_up(checkout: Checkout) -> None:
 
 def make_environment(checkout: Checkout) -> None:
     """Make an empty virtual environment with pip in it, in place of the one there may be."""
-    reason = unsupported(platform.python_implementation(), sys.version_info, checkout.system, platform.machine())
+    reason = unsupported(platform.python_implementation(), sys.version_info[:3], checkout.system, platform.machine())
     if reason:
         raise SetupError(reason)
     environment = checkout.environment
@@ -220,12 +218,10 @@ def make_environment(checkout: Checkout) -> None:
         if environment.is_symlink() or not (environment / "pyvenv.cfg").exists():
             raise SetupError(f"{environment} is in the way, and isn't a virtual environment: move it away")
         remove(environment)
-    say(
-        f"making the environment in {environment.name} with Python {platform.python_version()}; the first time takes minutes"
-    )
+    say(f"making the environment in {environment.name} with Python {platform.python_version()}: this takes minutes")
     if call([sys.executable, "-m", "venv", str(environment)])[0] == 0:
         return
-    # Debian keeps the part of venv that brings pip in a package of its own. Where that isn't there, this Python's own pip can help.
+    # Debian keeps what brings pip into an environment in a package of its own. Without it, this Python's pip can.
     bare = call([sys.executable, "-m", "venv", "--clear", "--without-pip", str(environment)])
     pip = call([sys.executable, "-m", "pip", "--python", str(checkout.python), "install", "pip"])
     if bare[0] or pip[0]:
@@ -255,9 +251,7 @@ def remove(environment: Path) -> None:
     try:
         shutil.rmtree(environment)
     except OSError as error:
-        raise SetupError(
-            f"the old {environment.name} can't be removed ({error}): close what uses it and try again"
-        ) from error
+        raise SetupError(f"{environment} can't be removed ({error}): close what uses it and try again") from error
 
 
 def write_stamp(checkout: Checkout) -> None:
@@ -306,7 +300,7 @@ def try_lock(file: IO[bytes]) -> bool:
     return True
 
 
-# ----------------------------------------------------------------------------------------------------------------------- processes
+# ------------------------------------------------------------------------------------------------------------ processes
 
 
 class Pip:
@@ -334,28 +328,19 @@ class Pip:
                 return
         for line in output[-TAIL_LINES:]:
             print(f"  pip: {line}", file=sys.stderr)
-        errors = [line for line in output if line.startswith("ERROR: ")] or output[-1:]
-        cause = errors[-1].replace("ERROR: ", "", 1) if errors else "pip said nothing"
-        raise SetupError(
-            f"`pip {' '.join(alternatives[-1])}` failed ({cause}): check the network and the disk, then try again"
-        )
+        errors = [line for line in output if line.lower().startswith("error: ")] or output[-1:] or ["it said nothing"]
+        raise SetupError(f"`pip {' '.join(alternatives[-1])}` failed ({errors[-1]}): mend that and try again")
 
     def _attempt(self, arguments: Sequence[str]) -> tuple[int, list[str]]:
         """Run pip once: its exit status and the lines it said."""
         import subprocess
 
-        environment = {
-            **os.environ,
-            "PIP_USER": "0",
-            "PIP_PROGRESS_BAR": "off",
-            "PYTHONUNBUFFERED": "1",
-            "NO_COLOR": "1",
-        }
+        variables = {"PIP_USER": "0", "PIP_PROGRESS_BAR": "off", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
         lines: list[str] = []
         with subprocess.Popen(
             [*self._command, *arguments],
             cwd=self._root,
-            env=environment,
+            env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -419,7 +404,7 @@ def say(message: str) -> None:
     print(f"stembridge: {message}", file=sys.stderr, flush=True)
 
 
-# --------------------------------------------------------------------------------------------------------------------- command line
+# --------------------------------------------------------------------------------------------------------- command line
 
 
 def command_line(checkout: Checkout, command: str, arguments: Sequence[str]) -> list[str] | None:

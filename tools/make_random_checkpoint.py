@@ -1,7 +1,7 @@
 """Write a Demucs model folder with random weights: the real architecture and size, or a tiny one for tests.
 
-Such a folder is loaded by ``demucs --repo FOLDER -n NAME`` as well as by Stembridge, needs no download and has no licence
-question; it separates nothing. It serves for measuring speed and memory and for testing that the numbers agree.
+Such a folder is loaded by ``demucs --repo FOLDER -n NAME`` as well as by Stembridge, needs no download and raises no
+licence question; it separates nothing. It serves for measuring speed and memory and for testing that the numbers agree.
 
 ::
 
@@ -21,7 +21,8 @@ from typing import Any
 REAL_SIZE: dict[str, Any] = {"dconv_mode": 3, "segment": Fraction(39, 5)}
 BOTTOM_CHANNELS = {"htdemucs": 512, "htdemucs_ft": 512, "htdemucs_6s": 0}
 
-#: A few thousand parameters in the same arrangement (two branches, cross transformer, bottom channels), a segment of one second.
+#: 0.1 million parameters in the same arrangement (two branches, cross transformer, bottom channels), in segments of one
+#: second.
 TINY_SIZE: dict[str, Any] = {
     "channels": 8,
     "nfft": 1024,
@@ -38,7 +39,7 @@ TINY_SIZE: dict[str, Any] = {
 def make_checkpoint(folder: Path, name: str = "htdemucs", *, tiny: bool = False, seed: int = 0) -> Path:
     """Write `name` with random weights into `folder` (made where missing) and return it.
 
-    The bag's description (which models, which weights) is demucs' own; the half-precision weights are drawn with `seed`.
+    The bag's description (which models, which weights) is demucs' own; half-precision weights are drawn with `seed`.
     """
     import torch
     import yaml

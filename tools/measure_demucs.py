@@ -6,9 +6,9 @@
     python tools/measure_demucs.py speed MODELS --seconds 40 --runs 3
     python tools/measure_demucs.py memory MODELS --minutes 5 10 30
 
-``speed`` runs the two in turn, so that other work on the machine meets both alike, and compares what they wrote. Each time spans the whole
-command: start of the process, loading, separating, writing 32-bit float files. ``memory`` gives the peak of the child process for files of
-several lengths. Unix only.
+``speed`` runs the two in turn, so that other work on the machine meets both alike, and compares what they wrote. Each
+time spans the whole command: start of the process, loading, separating, writing 32-bit float files. ``memory`` gives
+the peak of the child process for files of several lengths. Unix only.
 """
 
 from __future__ import annotations
@@ -84,15 +84,17 @@ def measure_speed(name: str, folder: Path, seconds: float, runs: int, scratch: P
             costs[program].append(cost)
             print(f"run {run + 1} {program:10s} {cost.wall_s:7.1f} s wall {cost.cpu_s:7.1f} s cpu", flush=True)
     for kind in ("wall_s", "cpu_s"):
-        ratios = [getattr(a, kind) / getattr(b, kind) for a, b in zip(*costs.values(), strict=True)]
-        per_second = {program: statistics.median(getattr(c, kind) for c in all_) / seconds for program, all_ in costs.items()}
-        print(f"{kind}: demucs / stembridge = {statistics.median(ratios):.2f} (runs: {', '.join(f'{r:.2f}' for r in ratios)})")
-        print(f"       for a second of audio: demucs {per_second['demucs']:.3f}, stembridge {per_second['stembridge']:.3f}")
+        theirs_s, ours_s = ([getattr(cost, kind) for cost in costs[program]] for program in costs)
+        ratios = [a / b for a, b in zip(theirs_s, ours_s, strict=True)]
+        print(f"{kind}: demucs / stembridge = {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        for program, all_s in (("demucs", theirs_s), ("stembridge", ours_s)):
+            print(f"       {program}: {statistics.median(all_s) / seconds:.3f} s for a second of audio")
     for source, part in PART_OF_SOURCE.items():
         expected, _ = soundfile.read(theirs / name / "mix" / f"{source}.wav", dtype="float32")
         got, _ = soundfile.read(ours / f"{part}.wav", dtype="float32")
         error = 10 * np.log10(np.mean((got - expected) ** 2.0) / np.mean(expected**2.0))
-        print(f"{source:7s} difference {error:6.1f} dB, at most {np.abs(got - expected).max():.1e} of {np.abs(expected).max():.1e}")
+        most = np.abs(got - expected).max()
+        print(f"{source:7s} difference {error:6.1f} dB, at most {most:.1e} of {np.abs(expected).max():.1e}")
 
 
 def measure_memory(name: str, minutes: list[float], scratch: Path) -> None:
@@ -102,9 +104,8 @@ def measure_memory(name: str, minutes: list[float], scratch: Path) -> None:
         cost = _cost_of(lambda mix=mix: sum(1 for _ in DemucsSeparator(name).separate(mix, Progress())))
         child_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
         own_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-        print(
-            f"{length:5.1f} min: child {child_mb:6.0f} MB, parent {own_mb:5.0f} MB, {cost.wall_s / (length * 60):.3f} s for a second", flush=True
-        )
+        speed = cost.wall_s / (length * 60)
+        print(f"{length:5.1f} min: child {child_mb:6.0f} MB, parent {own_mb:5.0f} MB, {speed:.3f} s for a second", flush=True)
 
 
 def _separate_to_files(name: str, mix: Path, folder: Path) -> None:
@@ -112,7 +113,8 @@ def _separate_to_files(name: str, mix: Path, folder: Path) -> None:
     separator = DemucsSeparator(name)
     audio = AudioFile.open(mix)
     files = {
-        part: soundfile.SoundFile(folder / f"{part}.wav", "w", audio.sample_rate, audio.channels, "FLOAT") for part in separator.parts
+        part: soundfile.SoundFile(folder / f"{part}.wav", "w", audio.sample_rate, audio.channels, "FLOAT")
+        for part in separator.parts
     }
     for block in separator.separate(audio, Progress()):
         for part, samples in block.items():

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """How well pitched parts are transcribed: audio to notes, without the rest of a conversion.
 
-usage: measure_notes.py CASES [--stems FOLDER] [--only PREFIX] [--source mix|stem|separated] [--set PART.COLUMN=NUMBER ...]
+usage: measure_notes.py CASES [--stems FOLDER] [--only PREFIX] [--source mix|stem|separated] [--set PART.COLUMN=NUMBER]
 
-CASES/<case>/ holds case.json, mix.flac, stems/*.flac and truth/<part>.tsv (onset s, offset s, MIDI pitch, velocity). Songs are heard from their true
-stems and from their mix, and from FOLDER/<case>/<part>.wav where --stems names what a separator made of them; solo recordings from their mix.
+CASES/<case>/ holds case.json, mix.flac, stems/*.flac and truth/<part>.tsv (onset s, offset s, MIDI pitch, velocity).
+Songs are heard from their true stems and from their mix, and from FOLDER/<case>/<part>.wav where --stems names what a
+separator made of them; solo recordings from their mix.
 
-Printed for each part and case: precision, recall and F of notes (onset within 50 ms, pitch), F that asks for the offset too, and what became of the
-notes that are wrong, by mir_eval: missed; of the extra ones, octave (a true note's onset, an octave or more away), pitch (a true note's onset, another
-pitch), split (inside a true note of that pitch) and ghost (anything else). --set tries another number of the table of profiles.
+Printed for each part and case: precision, recall and F of notes (onset within 50 ms, pitch), F that asks for the offset
+too, and what became of the notes that are wrong, by mir_eval: missed; of the extra ones, octave (a true note's onset,
+octaves away), pitch (a true note's onset, another pitch), split (inside a true note of that pitch) and ghost (anything
+else). --set tries another number of the table of profiles.
 """
 
 from __future__ import annotations
@@ -73,7 +75,9 @@ def hz(rows: Rows) -> Rows:
 
 
 def read_truth(path: Path) -> Rows:
-    rows = np.array([[float(cell) for cell in line.split("\t")] for line in path.read_text().splitlines() if line.strip()])
+    rows = np.array(
+        [[float(cell) for cell in line.split("\t")] for line in path.read_text().splitlines() if line.strip()]
+    )
     rows[:, 1] = np.maximum(rows[:, 1], rows[:, 0] + 0.01)
     return rows
 
@@ -133,7 +137,11 @@ def main() -> None:
     args = parser.parse_args()
     transcriber = BasicPitchTranscriber(profiles_with(args.set))
     table: dict[str, list[list[float]]] = {}
-    print(f"{'':46}{'P':>7}{'R':>7}{'F':>7}{'F_off':>7}  " + "".join(f"{kind:>8}" for kind in KINDS_OF_ERROR) + f"{'x real':>8}")
+    print(
+        f"{'':46}{'P':>7}{'R':>7}{'F':>7}{'F_off':>7}  "
+        + "".join(f"{kind:>8}" for kind in KINDS_OF_ERROR)
+        + f"{'x real':>8}"
+    )
     for job in jobs_in(args.cases, args.stems, args.only):
         if args.source and not job.group.endswith((args.source, "alone")):
             continue
@@ -142,10 +150,17 @@ def main() -> None:
         speed = audio.duration_s / (time.perf_counter() - began)
         figures, kinds = scores(truth, found), errors(truth, found)
         table.setdefault(job.group, []).append(figures)
-        line = "".join(f"{figure:7.3f}" for figure in figures) + "  " + "".join(f"{kinds[kind]:8d}" for kind in KINDS_OF_ERROR)
+        line = (
+            "".join(f"{figure:7.3f}" for figure in figures)
+            + "  "
+            + "".join(f"{kinds[kind]:8d}" for kind in KINDS_OF_ERROR)
+        )
         print(f"{job.group:20}{job.case:26}{line}{speed:8.1f}", flush=True)
     for group, rows in table.items():
-        print(f"{group:20}{'mean of ' + str(len(rows)):26}" + "".join(f"{figure:7.3f}" for figure in np.mean(rows, axis=0)))
+        print(
+            f"{group:20}{'mean of ' + str(len(rows)):26}"
+            + "".join(f"{figure:7.3f}" for figure in np.mean(rows, axis=0))
+        )
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ class _Tally:
                 self.absurd += int(good.size - np.count_nonzero(good))
                 block = np.where(good, block, np.float32(0.0))
                 peak = float(np.max(np.abs(block)))
-        block = np.ascontiguousarray(block, dtype="<f4")
+        block = np.add(block, np.float32(0.0), dtype="<f4", order="C")  # -0 becomes 0: equal audio has equal bytes
         self.length += len(block)
         self.peak = max(self.peak, peak)
         self._sum += block.sum(axis=0, dtype=np.float64)

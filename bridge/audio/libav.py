@@ -164,12 +164,13 @@ class _Track:
     def _pieces(self, frames: Iterator[AudioFrame], stream: SourceStream) -> Iterator[Samples]:
         """Frames as blocks of 1 or 2 channels, with silence where the timestamps say that something is missing."""
         channels = min(2, stream.source_channels)
-        expected, done = None, 0
+        expected: float | None = None  # when the next frame should come (s)
+        done = 0
         for frame in frames:
             if frame.sample_rate != stream.sample_rate:  # another recording was glued on: the first one is used
                 stream.is_damaged = stream.is_cut = True
                 return
-            time = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+            time = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else expected
             if time is not None and expected is not None:
                 for silence in self._gap(time - expected, done, stream, channels):
                     done += len(silence)

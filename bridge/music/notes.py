@@ -7,15 +7,16 @@ from dataclasses import replace
 
 from bridge.model import Note
 
-#: Onsets of one pitch that are closer are one onset heard twice: a drum roll's strokes are further apart, a network's frames are not (12 ms).
+#: Onsets of one pitch that are closer are one onset heard twice: a drum roll's strokes are further apart, a network's
+#: frames are not (12 ms).
 DUPLICATE_S = 0.03
 
 
 def without_overlaps(notes: Iterable[Note], duplicate_s: float = DUPLICATE_S) -> list[Note]:
     """Notes in order, none sounding while another of its pitch sounds.
 
-    Of two of one pitch that begin within `duplicate_s` of each other one is kept, with the earlier onset, the later offset and what else the surer one
-    has; of others that overlap the earlier ends where the later begins.
+    Of two of one pitch that begin within `duplicate_s` of each other one is kept, with the earlier onset, the later
+    offset and what else the surer one has; of others that overlap the earlier ends where the later begins.
     """
     kept: list[Note] = []
     last_of: dict[int, int] = {}  # pitch -> place in `kept` of its last note
@@ -34,7 +35,8 @@ def without_overlaps(notes: Iterable[Note], duplicate_s: float = DUPLICATE_S) ->
 def one_at_a_time(notes: Iterable[Note], min_s: float = 0.0) -> list[Note]:
     """Notes in order, none sounding while another sounds.
 
-    A note ends where the next begins. One that would then be shorter than `min_s` gives way: the surer of the two stays.
+    A note ends where the next begins. One that would then be shorter than `min_s` gives way: the surer of the two
+    stays.
     """
     kept: list[Note] = []
     for note in sorted(notes):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 PROGRESS = b"P"
 BLOCK = b"B"
@@ -26,7 +26,8 @@ DONE = b"D"
 _HEAD = struct.Struct("<cI")
 _FRACTION = struct.Struct("<d")
 
-#: Larger than any real payload (10 s of 6 sources in stereo at 192 kHz are 92 MB): a length above it means that the stream is damaged.
+#: Larger than any real payload (10 s of 6 sources in stereo at 192 kHz are 92 MB): a length above it means that the
+#: stream is damaged.
 MAX_PAYLOAD = 1 << 28
 
 FailureCode = Literal["weights", "audio", "failed"]
@@ -39,14 +40,14 @@ class Frame(NamedTuple):
     payload: bytearray
 
 
-def write_frame(stream: BinaryIO, kind: bytes, payload: bytes | memoryview = b"") -> None:
+def write_frame(stream: IO[bytes], kind: bytes, payload: bytes | memoryview = b"") -> None:
     """Write one frame and flush it."""
     stream.write(_HEAD.pack(kind, len(payload)))
     stream.write(payload)
     stream.flush()
 
 
-def read_frames(stream: BinaryIO) -> Iterator[Frame]:
+def read_frames(stream: IO[bytes]) -> Iterator[Frame]:
     """The frames of `stream` up to its end; a frame that is cut off there is dropped.
 
     Raises
@@ -74,11 +75,11 @@ def unpack_fraction(payload: bytearray) -> float:
     return float(_FRACTION.unpack(payload)[0])
 
 
-def _fill(stream: BinaryIO, room: memoryview) -> int:
+def _fill(stream: IO[bytes], room: memoryview) -> int:
     """Read until `room` is full or the stream ends; returns the bytes read."""
     filled = 0
     while filled < len(room):
-        read: int = stream.readinto(room[filled:])  # type: ignore[attr-defined]  # typeshed's BinaryIO lacks it
+        read: int = stream.readinto(room[filled:])  # type: ignore[attr-defined]  # typeshed's IO lacks it
         if not read:
             break
         filled += read

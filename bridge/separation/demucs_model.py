@@ -1,7 +1,7 @@
-"""Demucs' models run over audio of any length in bounded memory; imported only in the child process, as it needs torch.
+"""Demucs' models over audio of any length in bounded memory; imported only in the child process, as it needs torch.
 
-`separate` gives what ``demucs.apply.apply_model(bag, mix, shifts=0, split=True, overlap=0.25)`` gives, but takes the mix in blocks and
-gives the sources in blocks: demucs keeps the whole song with all its sources, several times over.
+`separate` gives what ``demucs.apply.apply_model(bag, mix, shifts=0, split=True, overlap=0.25)`` gives, but takes the
+mix in blocks and gives the sources in blocks: demucs keeps the whole song with all its sources, several times over.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def load_bag(files: Sequence[tuple[Path, str]], rows: Sequence[Sequence[float]] 
     Parameters
     ----------
     files
-        Each model's file and its SHA-256. The hash is checked on the very bytes that are then loaded, since a ``.th`` file is a
-        pickle and could run any code.
+        Each model's file and its SHA-256. The hash is checked on the very bytes that are then loaded, since a ``.th``
+        file is a pickle and could run any code.
     rows
         (models, sources) weights as in demucs' ``.yaml``; None: all the same.
     device
@@ -148,8 +148,8 @@ def separate(
     starts = range(0, length, bag.stride)
     for index, start in enumerate(starts):
         size = min(bag.segment, length - start)
-        # As demucs does: a segment at the end is put in the middle of what the model takes, with what precedes it before
-        # and with zeros behind.
+        # As demucs does: a segment at the end is put in the middle of what the model takes, with what precedes it
+        # before and with zeros behind.
         lead = (bag.segment - size) // 2
         padded = window.read(start - lead, start - lead + bag.segment)
 
@@ -189,21 +189,24 @@ def _load(path: Path, sha256: str) -> HTDemucs:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise UnusableWeights(f"{path} has changed")
     try:
-        # What we were told to trust: the bytes just checked. A pickle can't be loaded with weights_only=True, as it names demucs' class.
-        model = load_model(torch.load(io.BytesIO(data), "cpu", weights_only=False))
+        # The bytes just checked. weights_only=True would refuse them, since they name demucs' class.
+        package = torch.load(io.BytesIO(data), "cpu", weights_only=False)
+        model: object = load_model(package)  # type: ignore[no-untyped-call]
     except Exception as error:  # any code may run in a pickle, so anything may be raised
         raise UnusableWeights(f"{path} is not a Demucs model: {error}") from error
     if not isinstance(model, HTDemucs) or not model.use_train_segment:
         raise UnusableWeights(f"{path} is not a Hybrid Transformer Demucs")
-    return model
+    hybrid: HTDemucs = model
+    return hybrid
 
 
 def _ramp(segment: int) -> Samples:
-    """demucs' triangular weight: rising to the segment's middle, then falling."""
+    """The triangular weight of demucs: rising to the segment's middle, then falling."""
     rising = np.arange(1, segment // 2 + 1, dtype=np.float32)
     falling = np.arange(segment - segment // 2, 0, -1, dtype=np.float32)
-    ramp = np.concatenate([rising, falling])
-    return ramp / ramp.max()
+    ramp: Samples = np.concatenate([rising, falling])
+    ramp /= ramp.max()
+    return ramp
 
 
 def _shifted(values: Samples, by: int) -> Samples:

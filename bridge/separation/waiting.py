@@ -50,7 +50,7 @@ def while_waiting(source: Callable[[], Iterator[_Item]], progress: Progress) -> 
                 if left.is_set():
                     return
             put(_End())
-        except BaseException as error:  # noqa: BLE001 (handed over, and raised where the items are taken)
+        except BaseException as error:  # handed over, and raised where the items are taken
             put(_End(error))
 
     threading.Thread(target=run, name="while-waiting", daemon=True).start()

@@ -2,8 +2,9 @@
 
 Nothing here needs torch. Fetching is in `bridge.separation.weights_download`.
 
-A ``.th`` file is a pickle, and loading one can run any code. So only files are used whose SHA-256 begins with what their published name
-says (demucs' convention: ``<signature>-<first 8 hex digits>.th``), and the process that loads them checks the whole hash again.
+A ``.th`` file is a pickle, and loading one can run any code. So only files are used whose SHA-256 begins with what
+their published name says (demucs' convention: ``<signature>-<first 8 hex digits>.th``), and the process that loads them
+checks the whole hash again.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from bridge.places import cache_dir, data_dir
 #: Megabytes (10**6 bytes) that each model's files take together, as their server gives them, rounded.
 _SIZE_MB = {"htdemucs_ft": 337, "htdemucs": 84, "htdemucs_6s": 55}
 
-#: Best first. `htdemucs_ft` is the better by about 0.1 dB in each stem and takes four times as long; whoever fetched it, after being told
-#: so, wants it. The six-source model comes last: its four main stems are the weakest of the three.
+#: Best first. `htdemucs_ft` is better than `htdemucs` by 0.1 to 0.25 dB in each stem and takes four times as long:
+#: whoever fetched it after being told so wants it. `htdemucs_6s` comes last: its main stems are the weakest.
 NAMES = tuple(_SIZE_MB)
 
 LICENCE = "code MIT; weights: no licence stated, for research only by their author's word"
 STATEMENT = (
-    "Demucs' author says (github.com/facebookresearch/demucs, issues 327 and 508) that its MIT licence covers the code only, and that the "
-    "weights are provided for scientific or research purposes. No right to use them commercially or to pass them on is stated."
+    "Demucs' author says (github.com/facebookresearch/demucs, issues 327 and 508) that its MIT licence covers the code "
+    "only, and that the weights are provided for scientific or research purposes. No right to use them commercially or "
+    "to pass them on is stated."
 )
 
 
@@ -88,7 +90,7 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of ``stembridge models``: a model's name, size, licence, its author's word, and its folder where it is installed."""
+    """A line of ``stembridge models``: name, size, licence, its author's word, and its folder where it is installed."""
 
     name: str
     size_bytes: int
@@ -123,8 +125,8 @@ def models_dir(name: str) -> Path:
 def find(name: str) -> Path | None:
     """The folder with all files of `name`, whole and unaltered, or None.
 
-    Looked at in this order: ``STEMBRIDGE_MODELS_DIR/name`` (a folder of your own choosing, in which the files may be models of your own),
-    where `stembridge models download` puts it, and where torch keeps what older versions of demucs fetched.
+    Looked at in this order: ``STEMBRIDGE_MODELS_DIR/name`` (the user's own folder, which may hold models of the user's
+    own), where ``stembridge models download`` puts it, and where torch keeps what older versions of demucs fetched.
     """
     for folder in _folders(name):
         try:
@@ -236,7 +238,7 @@ def _write_known(file: Path, known: dict[str, list[int | str]]) -> None:
 
 def _bag(text: str) -> tuple[tuple[str, ...], tuple[tuple[float, ...], ...] | None]:
     """Signatures and weights in a bag's description (demucs' ``.yaml``)."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     bag = yaml.safe_load(text)
     rows = bag.get("weights")

@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import BinaryIO
 
 from bridge.errors import EngineUnavailable, OutputUnwritable
 from bridge.progress import Progress
@@ -31,8 +30,8 @@ _ATTEMPTS = 3
 def download(name: str, progress: Progress, *, base_url: str = BASE_URL) -> Path:
     """Fetch the weights of `name` and return their folder; what is there and whole already is not fetched again.
 
-    Asking the user is the caller's business. A download that was broken off or cancelled leaves a ``.part`` file, with which the next one
-    goes on.
+    Asking the user is the caller's business. A download that was broken off or cancelled leaves a ``.part`` file, with
+    which the next one goes on.
 
     Raises
     ------
@@ -78,11 +77,12 @@ def _fetch_file(url: str, target: Path, progress: Progress) -> None:
             break
         if attempt == _ATTEMPTS:
             raise EngineUnavailable(
-                f"the connection broke off at {_size(part)} of {total} bytes of {target.name}: run the command again to go on from there"
+                f"the connection broke off at {_size(part)} of {total} bytes of {target.name}: "
+                "run the command again to go on from there"
             )
     if not _is_published(part, target.name):
         part.unlink()
-        raise EngineUnavailable(f"what {url} sent is not {target.name} (its SHA-256 differs) and was deleted: try again later")
+        raise EngineUnavailable(f"what {url} sent has the wrong SHA-256 and was deleted: try again later")
     part.replace(target)
     progress.at(1.0)
 
@@ -102,6 +102,7 @@ def _fetch_rest(url: str, part: Path, progress: Progress) -> int:
         try:
             reply = urllib.request.urlopen(request, timeout=_SILENCE_S)  # noqa: S310
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return  # nothing is missing
             raise
@@ -135,7 +136,6 @@ def _size(path: Path) -> int:
 def _describe_bag(model: Published, folder: Path) -> None:
     """Put demucs' description beside the files, so that ``demucs --repo`` can use the folder too."""
     description = resources.files("demucs") / "remote" / f"{model.name}.yaml"
-    source: BinaryIO
     with description.open("rb") as source, (folder / f"{model.name}.yaml").open("wb") as copy:
         shutil.copyfileobj(source, copy)
 
@@ -152,4 +152,5 @@ def _unreachable(url: str, target: Path, error: Exception) -> EngineUnavailable:
 
 def _unwritable(folder: Path, error: OSError) -> OutputUnwritable:
     """The error for a disk that does not take the file."""
-    return OutputUnwritable(f"can't write the weights to {folder} ({error.strerror}): free some space there or set STEMBRIDGE_DATA_DIR")
+    reason = error.strerror or error
+    return OutputUnwritable(f"can't write to {folder} ({reason}): free some space there or set STEMBRIDGE_DATA_DIR")

@@ -2,8 +2,8 @@
 
 Two envelopes are made in one pass. The *coarse* one (about 100 frames a second, windows of 46 ms) hears soft and low
 onsets and is what tempo, beats and bars are found in; it comes with chroma. The *fine* one (about 500 frames a second,
-windows of 6 ms) knows when a sound begins to within 2 ms, and is what beats are aligned with. Rises are in bels (10 dB),
-averaged over frequency bands. Two hours take about 30 MB.
+windows of 6 ms) knows when a sound begins to within 2 ms, and is what beats are aligned with. Rises are in bels (10
+dB), averaged over frequency bands. Two hours take about 30 MB.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ FINE_FPS = 500.0
 #: 46 ms (2,048 samples at 44.1 kHz) tells the notes of a melody apart; 6 ms (256) tells a flam from one stroke.
 COARSE_WINDOW_S = 2048 / 44100
 FINE_WINDOW_S = 256 / 44100
-#: Borders (Hz) of the three groups of bands: kick and bass, voices and snare, cymbals and consonants. Above is mostly hiss.
+#: Borders (Hz) of the three groups of bands: kick and bass, voices and snare, cymbals and consonants. Above is mostly
+#: hiss.
 GROUP_EDGES_HZ = (27.5, 200.0, 2000.0, 11025.0)
 #: Bands an octave: a quarter of an octave is coarse enough that no single partial fills a group.
 COARSE_BANDS_PER_OCTAVE = 4
@@ -37,7 +38,8 @@ LAG_FRAMES = 2
 FLOOR = 1e-5
 #: Power (full scale is 1) that counts as silence whatever the recording: the rounding of 16 bits.
 SILENCE = 1e-10
-#: Chroma are taken from 65 Hz to 2,093 Hz (C2 to C7), one mean row for this many coarse frames: chords last longer than 0.1 s.
+#: Chroma are taken from 65 Hz to 2,093 Hz (C2 to C7), one mean row for this many coarse frames: chords last longer than
+#: 0.1 s.
 CHROMA_RANGE_HZ = (65.4, 2093.0)
 CHROMA_STRIDE = 10
 
@@ -108,7 +110,9 @@ def measure_envelopes(audio: AudioFile, progress: Progress) -> Envelopes:
 
 
 class _Spectra:
-    """Cuts a stream of samples into overlapping windows and yields their power spectra; frame k is centred on sample k hop."""
+    """Cuts a stream of samples into overlapping windows and yields their power spectra; frame k is centred on sample k
+    hop.
+    """
 
     def __init__(self, rate: int, window_s: float, fps: float) -> None:
         self.size = fft.next_fast_len(round(window_s * rate), real=True)
@@ -132,7 +136,9 @@ class _Spectra:
 
 
 class _Rise:
-    """How far each band rose over `LAG_FRAMES`; a partial that only glides into the band beside it is no rise (SuperFlux)."""
+    """How far each band rose over `LAG_FRAMES`; a partial that only glides into the band beside it is no rise
+    (SuperFlux).
+    """
 
     def __init__(self, bands: int) -> None:
         self._before = np.zeros((LAG_FRAMES, bands), np.float32)
@@ -164,7 +170,9 @@ def _mean_power(audio: AudioFile) -> float:
 
 
 def _bands(rate: int, size: int, lowest_hz: float, bands_per_octave: int) -> tuple[NDArray[np.float64], Array]:
-    """Centre frequencies of the bands, and the matrix (bins, bands) that sums a spectrum into them; no band is empty."""
+    """Centre frequencies of the bands, and the matrix (bins, bands) that sums a spectrum into them; no band is
+    empty.
+    """
     highest_hz = min(GROUP_EDGES_HZ[-1], rate / 2)
     count = max(1, round(np.log2(highest_hz / lowest_hz) * bands_per_octave))
     edges_hz = np.geomspace(lowest_hz, highest_hz, count + 1)

@@ -18,21 +18,25 @@ Array = NDArray[np.float64]
 GROUP_WEIGHTS = (1.5, 1.0, 1.0)
 #: A mean rise of less than 1.5 dB is noise's own flutter, not an onset.
 NOISE_RISE = 0.15
-#: Onsets stand out from the mean of 0.4 s around them, and are scaled by the 6 s around them, so that a verse counts like a chorus;
-#: but no passage is raised to more than about four times its strength.
+#: Onsets stand out from the mean of 0.4 s around them, and are scaled by the 6 s around them, so that a verse counts
+#: like a chorus; but no passage is raised to more than about four times its strength.
 CONTRAST_S = 0.4
 LOUDNESS_S = 6.0
 LOUDNESS_FLOOR = 0.05
 #: Tempos looked at, in steps of 1/96 octave (0.7 %); each is refined later.
 SLOWEST_BPM, FASTEST_BPM = 40.0, 240.0
 STEPS_PER_OCTAVE = 96
-#: The middle and width (octaves) of the tempos that listeners prefer (Moelants 2002: near 120, resonance about an octave wide).
+#: The middle and width (octaves) of the tempos that listeners prefer (Moelants 2002: near 120, resonance about an
+#: octave wide).
 PREFERRED_BPM, PREFERENCE_OCTAVES = 120.0, 1.0
 #: Autocorrelation windows: four beats of the slowest tempo need 6 s twice.
 WINDOW_S, WINDOW_STEP_S = 12.0, 3.0
-#: A beat comes again after one, two and four periods in all music that has beats; three only in some.
+#: A beat comes again after one, two and four periods in all music that has beats; three only in some. The first counts
+#: double: where nothing comes after one period, the beat is slower.
 MULTIPLES = (1, 2, 4)
-#: Regularity that random onsets reach by chance over T seconds is about 0.2 / sqrt(T) (measured on Poisson clicks and noise).
+MULTIPLE_WEIGHTS = (2.0, 1.0, 1.0)
+#: Regularity that random onsets reach by chance over T seconds is about 0.2 / sqrt(T) (measured on Poisson clicks and
+#: noise).
 CHANCE = 0.2
 #: How sharply being preferred over another tempo counts as being sure of it.
 SHARPNESS = 4.0
@@ -62,13 +66,13 @@ class TempoEstimate:
 def onset_strength(envelopes: Sequence[Envelopes]) -> Array:
     """One curve of onset strength at the coarse rate from the envelopes of a mix and, where known, of its drums."""
     curves = [_balanced(e.coarse.astype(np.float64) - NOISE_RISE, e.coarse_fps) for e in envelopes]
-    return np.sum([curve[: min(map(len, curves))] for curve in curves], axis=0)
+    return _sum(curves)
 
 
 def fine_strength(envelopes: Sequence[Envelopes]) -> Array:
     """The same at the fine rate."""
     curves = [_balanced(e.fine.astype(np.float64)[:, None] - NOISE_RISE, e.fine_fps) for e in envelopes]
-    return np.sum([curve[: min(map(len, curves))] for curve in curves], axis=0)
+    return _sum(curves)
 
 
 def estimate_tempo(strength: Array, fps: float) -> TempoEstimate | None:
@@ -105,13 +109,13 @@ def autocorrelations(strength: Array, fps: float) -> Array:
     taper = np.sqrt(np.hanning(size + 2)[1:-1])
     padded = fft.next_fast_len(2 * size, real=True)
     taper_itself = fft.irfft(np.abs(fft.rfft(taper, padded)) ** 2, padded)[:size]
-    rows = []
+    rows: list[Array] = []
     for start in starts:
         window = strength[start : start + size]
         spectrum = fft.rfft((window - window.mean()) * taper, padded)
         correlation = fft.irfft(np.abs(spectrum) ** 2, padded)[:size]
         rows.append(correlation / (correlation[0] + 1e-12))
-    return np.array(rows) / np.maximum(0.1, taper_itself / taper_itself[0])
+    return np.asarray(np.array(rows) / np.maximum(0.1, taper_itself / taper_itself[0]))
 
 
 def mean_autocorrelation(strength: Array, fps: float) -> Array:
@@ -123,7 +127,13 @@ def regularity_of(correlation: Array, fps: float, bpms: Array) -> Array:
     """How well onsets come again at each tempo: the autocorrelation at `MULTIPLES` of the period, shape like `bpms`."""
     lags = np.arange(len(correlation))
     at_multiples = [np.interp(count * 60.0 * fps / bpms, lags, correlation, right=0.0) for count in MULTIPLES]
-    return np.asarray(np.mean(at_multiples, axis=0))
+    return np.asarray(np.average(at_multiples, axis=0, weights=MULTIPLE_WEIGHTS))
+
+
+def _sum(curves: Sequence[Array]) -> Array:
+    """The sum of curves over the stretch that all of them cover."""
+    length = min(map(len, curves))
+    return np.asarray(np.sum([curve[:length] for curve in curves], axis=0))
 
 
 def _balanced(rises: Array, fps: float) -> Array:

@@ -30,4 +30,6 @@ def contour_of(known: Evidence, note: Found) -> tuple[tuple[int, float], ...]:
         return ()
     last_sure = np.maximum.accumulate(np.where(sure, np.arange(len(sure)), sure.argmax()))
     semitones = scipy.ndimage.median_filter(bins[last_sure], _SMOOTHING_FRAMES, mode="nearest") / CONTOUR_BINS
-    return tuple((note.start + place, round(float(semitones[place]), 3)) for place in range(0, len(semitones), _EVERY_FRAMES))
+    return tuple(
+        (note.start + place, round(float(semitones[place]), 3)) for place in range(0, len(semitones), _EVERY_FRAMES)
+    )

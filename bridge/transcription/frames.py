@@ -1,7 +1,8 @@
 """What is known of each instant of a part, and which instant that is.
 
-Everything is on basic-pitch's grid of frames: 142 frames are kept of each window of the network, windows are 36,164 samples apart, and the frames of a
-window are 256 samples apart. The two do not divide, so a frame's time comes from its window and its place in it, never from a frame rate.
+Everything is on basic-pitch's grid of frames: 142 frames are kept of each window of the network, windows are 36,164
+samples apart, and the frames of a window are 256 samples apart. The two do not divide, so a frame's time comes from its
+window and its place in it, never from a frame rate.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Evidence:
     level_db
         Level of the audio in the semitone about each fundamental, dB re full scale: (frames, 88).
     period
-        How probable each pitch is by the waveform's periodicity, at a third of a semitone: (frames, 264), or (frames, 0) where not asked for.
+        How probable each pitch is by the waveform's periodicity, at a third of a semitone: (frames, 264), or (frames,
+        0) where not asked for.
     """
 
     note: Matrix

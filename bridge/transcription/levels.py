@@ -38,7 +38,12 @@ def semitone_levels(window: Matrix) -> Matrix:
     frames = np.lib.stride_tricks.sliding_window_view(window, _FFT_SAMPLES)[starts] * taper
     spectrum = np.abs(scipy.fft.rfft(frames, axis=1)) ** 2
     below = np.concatenate([np.zeros((KEPT_FRAMES, 1), spectrum.dtype), np.cumsum(spectrum, axis=1)], axis=1)
-    edges = 440.0 * 2.0 ** ((np.arange(LOWEST_PITCH, LOWEST_PITCH + PITCHES + 1) - 69.5) / 12.0) * _FFT_SAMPLES / SAMPLE_RATE
+    edges = (
+        440.0
+        * 2.0 ** ((np.arange(LOWEST_PITCH, LOWEST_PITCH + PITCHES + 1) - 69.5) / 12.0)
+        * _FFT_SAMPLES
+        / SAMPLE_RATE
+    )
     low, high = np.floor(edges[:-1]).astype(np.intp), np.ceil(edges[1:]).astype(np.intp) + 1
     # A full-scale sine puts the taper's energy, times half its length and a quarter, into its bins.
     full_scale = np.sum(taper.astype(np.float64) ** 2) * _FFT_SAMPLES / 4.0

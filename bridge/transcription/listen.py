@@ -32,7 +32,9 @@ _SILENCE = 1e-5  # -100 dB re full scale: a third of the smallest step of 16-bit
 _HIGHEST_PERIOD_HZ = 2000.0  # lags of fewer than 11 samples are too coarse to tell semitones apart
 
 
-def evidence(audio: AudioFile, network: Network, profile: Profile, workers: int, progress: Progress) -> Iterator[Evidence]:
+def evidence(
+    audio: AudioFile, network: Network, profile: Profile, workers: int, progress: Progress
+) -> Iterator[Evidence]:
     """What is known of each window, in order; together as many frames as have their middle inside the audio.
 
     Parameters

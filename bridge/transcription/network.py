@@ -1,7 +1,7 @@
 """basic-pitch's network on onnxruntime: one window of audio in, posteriors out.
 
-basic-pitch's own runner imports every back-end that it finds (TensorFlow alone takes seconds and a gigabyte), prints, and holds the whole recording.
-The network itself is a 230 kB ONNX file in its wheel, which is all that is used here.
+basic-pitch's own runner imports every back-end that it finds (TensorFlow alone takes seconds and a gigabyte), prints,
+and holds the whole recording. The network itself is a 230 kB ONNX file in its wheel, which is all that is used here.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class Network:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         try:
-            self._session: _Session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session: _Session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # onnxruntime's errors share no base class
             raise EngineFailed(f"basic-pitch's model could not be loaded ({error}); {_ADVICE}") from error
 

@@ -26,7 +26,8 @@ class Polyphony:
         known
             The stretch.
         sounding
-            MIDI pitches that sound from before the stretch: they get an onset at its start, so that their end is found in it.
+            MIDI pitches that sound from before the stretch: they get an onset at its start, so that their end is found
+            in it.
         """
         if len(known) < _FEWEST_FRAMES:
             return []
@@ -39,8 +40,9 @@ class Polyphony:
             onset_thresh=profile.onset_threshold,
             frame_thresh=profile.frame_threshold,
             min_note_len=frames_of(profile.min_note_ms),
-            # Onsets inferred from rising posteriors are scaled by the strongest of the whole recording, which a stretch cannot know.
-            # The same notes are found without: at these thresholds no inferred onset ever counted (measured on 22 recordings).
+            # Onsets inferred from rising posteriors are scaled by the strongest of the whole recording, which a stretch
+            # cannot know. The same notes are found without: at these thresholds no inferred onset ever counted
+            # (measured on 22 recordings).
             infer_onsets=False,
             max_freq=profile.max_hz,
             min_freq=profile.min_hz,

@@ -1,7 +1,8 @@
 """How each pitched part is heard: one row a part, one column a parameter.
 
-The numbers are round on purpose. They were chosen on whole songs and solo recordings together, at the middle of a plateau (a step either way
-moves the F-measure by less than 0.02), not at the best figure of one recording; `tools/measure_notes.py` measures them.
+The numbers are round on purpose. They were chosen on whole songs and solo recordings together, at the middle of a
+plateau (a step either way moves the F-measure by less than 0.02), not at the best figure of one recording;
+`tools/measure_notes.py` measures them.
 """
 
 from __future__ import annotations
@@ -27,19 +28,26 @@ class Profile:
     min_note_ms
         Shorter notes are dropped.
     melodia
-        Whether notes without an onset are gathered from what the onsets left over. It finds soft entries and costs precision.
+        Whether notes without an onset are gathered from what the onsets left over. It finds soft entries and costs
+        precision.
     tolerance_ms
-        How long a note may dip below `frame_threshold` without ending. For a single voice: nothing, the voice is smoothed as a whole.
+        How long a note may dip below `frame_threshold` without ending. For a single voice: nothing, the voice is
+        smoothed as a whole.
     one_voice
         Whether the part sounds one note at a time.
     periodicity
-        Weight, 0 to 1, of the waveform's own periodicity beside the network's posterior; for a single voice only. It is for audio that holds
-        hardly anything else: in a mix the periods are not the voice's.
+        Weight, 0 to 1, of the waveform's own periodicity beside the network's posterior; for a single voice only. It is
+        for audio that holds hardly anything else: in a mix the periods are not the voice's.
     steadiness
-        What a change of pitch costs a single voice, in nats: the more, the longer the evidence for another pitch must last.
+        What a change of pitch costs a single voice, in nats: the more, the longer the evidence for another pitch must
+        last.
+    restrike_dip_db
+        How far the level must rise at an onset within a sounding note of a single voice for the note to begin again:
+        plucked strings need not fall silent between notes, a singer's vibrato looks like onsets to the network but
+        hardly moves the level.
     octave_cost
-        How much less likely a note becomes with each octave above E2 (82 Hz), in nats; for a single voice only. It keeps a bass line from
-        climbing into the instruments above it.
+        How much less likely a note becomes with each octave above E2 (82 Hz), in nats; for a single voice only. It
+        keeps a bass line from climbing into the instruments above it.
     velocity_range
         Lowest and highest velocity written.
     """
@@ -54,16 +62,26 @@ class Profile:
     one_voice: bool
     periodicity: float
     steadiness: float
+    restrike_dip_db: float
     octave_cost: float
     velocity_range: tuple[int, int]
 
 
 # fmt: off
 PROFILES: Mapping[str, Profile] = MappingProxyType({
-    #          min Hz  max Hz  onset frame min ms melodia tolerance one voice periodicity steady octave cost velocities
-    "bass":    Profile(30.0,  500.0, 0.5, 0.2,  60.0, False,  130.0,  True,   0.0,        2.0,   0.6,    (20, 120)),
-    "melody":  Profile(80.0, 8000.0, 0.6, 0.3,  60.0, False,  130.0,  False,  0.0,        0.0,   0.0,    (20, 120)),
-    "vocals":  Profile(80.0, 4000.0, 0.6, 0.4,  70.0, False,  130.0,  True,   0.6,        8.0,   0.0,    (20, 120)),
-    "mix":     Profile(27.5, 8000.0, 0.6, 0.3,  60.0, False,  130.0,  False,  0.0,        0.0,   0.0,    (20, 120)),
+    #                min     max    onset frame  min melodia tolerance one    perio- steadi- restrike octave velocity
+    #                Hz      Hz                  ms          ms        voice  dicity ness    dip dB   cost   range
+    "bass":   Profile(30.0,  500.0, 0.5,  0.2,  60.0, False, 130.0,    True,  0.0,   2.0,    0.0,     0.6,   (20, 120)),
+    "melody": Profile(80.0, 8000.0, 0.6,  0.3,  60.0, False, 130.0,    False, 0.0,   0.0,    0.0,     0.0,   (20, 120)),
+    "vocals": Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 130.0,    True,  0.6,   8.0,    3.0,     0.0,   (20, 120)),
+    "mix":    Profile(27.5, 8000.0, 0.6,  0.3,  60.0, False, 130.0,    False, 0.0,   0.0,    0.0,     0.0,   (20, 120)),
 })
 # fmt: on
+
+#: What to hear a part in, by the kind of its separator: its own stem, or the mix where the stem is the worse source.
+SOURCE_FOR_PART: Mapping[str, Mapping[str, Literal["stem", "mix"]]] = MappingProxyType(
+    {
+        "neural": MappingProxyType({"bass": "stem", "melody": "stem", "vocals": "stem"}),
+        "builtin": MappingProxyType({"bass": "mix", "melody": "mix", "vocals": "stem"}),
+    }
+)

@@ -21,7 +21,8 @@ def note_creation() -> ModuleType:
     with _one_at_a_time, _without_back_ends(), _without_advice():
         from basic_pitch import note_creation
 
-        return note_creation
+        module: ModuleType = note_creation
+        return module
 
 
 @contextmanager

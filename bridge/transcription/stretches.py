@@ -1,7 +1,8 @@
 """Notes of a recording of any length: found in stretches that overlap, each note once and whole.
 
-A stretch is half a minute long and is heard with three seconds of what comes before and after it. A note belongs to the stretch in which it begins.
-One that sounds out of its stretch's far margin is kept open until a later stretch tells where it ends.
+A stretch is half a minute long and is heard with three seconds of what comes before and after it. A note belongs to the
+stretch in which it begins. One that sounds out of its stretch's far margin is kept open until a later stretch tells
+where it ends.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from bridge.transcription.frames import KEPT_FRAMES, Evidence, Found, joined
 
 STRETCH_WINDOWS = 18  # 29.5 s: some 10 MB of evidence
 MARGIN_WINDOWS = 2  # 3.3 s on either side
-_END_FRAMES = 15  # a note that ends so close (0.17 s) to the end of what was heard may go on: the decoders look ahead by up to that
+# a note that ends so close (0.17 s) to the end of what was heard may go on: the decoders look ahead by up to that
+_END_FRAMES = 15
 
 
 class Decoder(Protocol):
     """Finds the notes of one stretch; frames count from its start."""
 
-    def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]: ...
+    def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
+        """Notes of `known` in order; `sounding` are the pitches that sound from before it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

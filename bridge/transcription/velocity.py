@@ -17,7 +17,10 @@ _LOUD_PERCENTILE = 90.0
 
 
 def audible(found: Sequence[Found]) -> list[Found]:
-    """The notes without those far below the part's loud ones: the network hears everything at the same loudness, silence too."""
+    """The notes without those far below the part's loud ones.
+
+    The network hears every window at the same loudness, even one of nothing but noise.
+    """
     if not found:
         return []
     loud_db = float(np.percentile([note.level_db for note in found], _LOUD_PERCENTILE))
@@ -29,9 +32,10 @@ def as_notes(found: Sequence[Found], velocity_range: tuple[int, int]) -> list[No
 
     Notes
     -----
-    A note's strength is the mean of two measures in dB: the level of its fundamental soon after its onset, and the posterior of that onset (20 log10).
-    Each alone follows a pianist's velocities loosely, and where one fails the other mostly holds. Strength relative to the part's median note becomes
-    velocity by the curve that General MIDI synthesizers play, amplitude proportional to velocity squared (Downloadable Sounds level 1): 12 dB above the median
+    A note's strength is the mean of two measures in dB: the level of its fundamental soon after its onset, and the
+    posterior of that onset (20 log10). Each alone follows a pianist's velocities loosely, and where one fails the other
+    mostly holds. Strength relative to the part's median note becomes velocity by the curve that General MIDI
+    synthesizers play, amplitude proportional to velocity squared (Downloadable Sounds level 1): 12 dB above the median
     doubles the velocity of 80, 12 dB below halves it.
 
     Confidence is the geometric mean of the onset's posterior and the mean posterior that the note sounds.

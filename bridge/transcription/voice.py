@@ -1,22 +1,34 @@
 """Notes of a part that sounds one at a time: the likeliest single line through the evidence, as a whole.
 
-Each instant is one pitch or a rest. A pitch is worth its evidence (as log-odds) at every instant, a rest is worth the profile's threshold, and each
-change costs the same; the line worth most is found by dynamic programming (Viterbi). Ghosts an octave away lose to the line they accompany,
-short drop-outs are bridged, vibrato does not break a note. A note is then cut where it is struck again.
+Each instant is one pitch or a rest. A pitch is worth its evidence (as log-odds) at every instant, a rest is worth the
+profile's threshold, and each change costs the same; the line worth most is found by dynamic programming (Viterbi).
+Ghosts an octave away lose to the line they accompany, short drop-outs are bridged, vibrato does not break a note. A
+note is then cut where it is struck again.
 
-Measured against basic-pitch's own note creation on the same posteriors: bass stems F 0.65 to 0.80, a singer 0.38 to 0.70.
+Measured against basic-pitch's own note creation on the same posteriors: bass stems F 0.65 to 0.80, a singer 0.38 to
+0.70.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridge.transcription.bend import contour_of
-from bridge.transcription.frames import CONTOUR_BINS, LOWEST_PITCH, PITCHES, Evidence, Found, Matrix, described, frames_of
+from bridge.transcription.frames import (
+    CONTOUR_BINS,
+    LOWEST_PITCH,
+    PITCHES,
+    Evidence,
+    Found,
+    Matrix,
+    described,
+    frames_of,
+)
 from bridge.transcription.profiles import Profile
 
 _DOUBT = 0.02  # no posterior is nearer to 0 or 1 than this: a single instant may cost or earn about 4 nats
@@ -24,7 +36,6 @@ _OCTAVE_COST_FROM = 40  # E2, the octave of a bass guitar's lowest string
 _SMOOTHING = 1.0  # semitones, standard deviation: the width of a sung note (pYIN's note model uses 0.8)
 _PITCH_REACH = 5  # bins: periods further than 1.7 semitones from the line are not the note's
 _RESTRIKE_FRAMES = 7  # 80 ms: a note is not struck again sooner (a sixteenth at 180 BPM)
-_RESTRIKE_DIP_DB = 3.0  # a sung note that begins again is preceded by a dip; vibrato alone is not
 
 
 class Voice:
@@ -33,18 +44,22 @@ class Voice:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         semitones = 12.0 * np.log2(np.array([profile.min_hz, profile.max_hz]) / 440.0) + 69.0
-        low, high = (int(round(float(pitch))) - LOWEST_PITCH for pitch in semitones)
+        low, high = (round(float(pitch)) - LOWEST_PITCH for pitch in semitones)
         bins_a_semitone = CONTOUR_BINS if profile.periodicity > 0.0 else 1
         step = CONTOUR_BINS // bins_a_semitone
         #: The contour bin of each state of the line.
-        self._bins = np.arange(max(0, low) * CONTOUR_BINS, min(PITCHES, high + 1) * CONTOUR_BINS - CONTOUR_BINS + 1, step)
+        self._bins = np.arange(
+            max(0, low) * CONTOUR_BINS, min(PITCHES, high + 1) * CONTOUR_BINS - CONTOUR_BINS + 1, step
+        )
 
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
         """Notes of one stretch in order, none overlapping; what sounds from before it needs no telling."""
         if not len(known):
             return []
         salience = self._salience(known)
-        line = _likeliest_line(self._worth(salience), _log_odds(self._profile.frame_threshold), self._profile.steadiness)
+        line = _likeliest_line(
+            self._worth(salience), float(_log_odds(self._profile.frame_threshold)), self._profile.steadiness
+        )
         return [
             replace(note, bend=contour_of(known, note))
             for start, end, state in _runs(line, rest=len(self._bins))
@@ -67,7 +82,7 @@ class Voice:
         """One note for each time that a stretch of steady pitch is struck, long enough to be one."""
         key = int(np.clip(round(centre / CONTOUR_BINS), 0, PITCHES - 1))
         cuts = [start, *self._restrikes(known, start, end, key), end]
-        for first, last in zip(cuts, cuts[1:], strict=False):
+        for first, last in pairwise(cuts):
             if last - first >= frames_of(self._profile.min_note_ms):
                 yield described(known, first, last, _pitch(known.period[first:last], centre))
 
@@ -82,7 +97,7 @@ class Voice:
             for place in range(reach, end - start - reach)
             if onset[place] >= self._profile.onset_threshold
             and onset[place] == onset[place - reach : place + reach + 1].max()
-            and (self._profile.periodicity == 0.0 or _rise_db(level_db, place) >= _RESTRIKE_DIP_DB)
+            and _rise_db(level_db, place) >= self._profile.restrike_dip_db
         ]
 
 
@@ -121,13 +136,14 @@ def _likeliest_line(worth: NDArray[np.float64], rest: float, change: float) -> N
 def _runs(line: NDArray[np.intp], rest: int) -> Iterator[tuple[int, int, int]]:
     """(start, end, state) of each run of one state, rests left out."""
     edges = [0, *(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if line[start] != rest:
             yield start, end, int(line[start])
 
 
 def _log_odds(probability: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    return np.log((np.asarray(probability) + _DOUBT) / (1.0 - np.asarray(probability) + _DOUBT))
+    doubted = (np.asarray(probability) + _DOUBT) / (1.0 - np.asarray(probability) + _DOUBT)
+    return np.asarray(np.log(doubted))
 
 
 def _smoothed(period: Matrix) -> NDArray[np.float64]:
@@ -140,7 +156,7 @@ def _smoothed(period: Matrix) -> NDArray[np.float64]:
 
 
 def _pitch(period: Matrix, centre: int) -> int:
-    """The MIDI pitch nearest to the mean of the periods about the line, or to the line itself where they say nothing."""
+    """The MIDI pitch nearest to the mean of the periods about the line; where they say little, to the line itself."""
     low = max(0, centre - _PITCH_REACH)
     mass = period[:, low : centre + _PITCH_REACH + 1].sum(axis=0)
     mean = centre if mass.sum() <= 0.5 else low + float(mass @ np.arange(len(mass))) / float(mass.sum())

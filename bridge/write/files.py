@@ -168,7 +168,7 @@ class ResultFolder:
     ) -> None:
         try:
             if error is None:
-                self._new.stat()  # it is missing where someone tidied up; then the user's files must stay where they are
+                self._new.stat()  # missing where someone tidied up; then the user's files must stay where they are
                 _publish(self._work, self.target)
                 self._made = []
         except OSError as refusal:

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +30,22 @@ def make_result(target: Path, files: dict[str, bytes]) -> None:
         folder.write_bytes("manifest.json", manifest(folder.listing()))
 
 
+def begin_and_fail(target: Path, error: BaseException) -> None:
+    with ResultFolder(target) as folder:
+        folder.write_bytes("midi/bass.mid", b"new")
+        raise error
+
+
 def content(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
         if path.is_file() and path.name != "manifest.json"
     }
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def one_line(caught: pytest.ExceptionInfo[OutputUnwritable]) -> str:
@@ -57,24 +67,22 @@ def test_a_result_appears_whole_at_the_end(tmp_path: Path) -> None:
         assert not target.exists()
         assert folder.listing() == {"midi/bass.mid": 4, "stems/bass.wav": 4}
     assert content(target) == {"midi/bass.mid": b"MThd", "stems/bass.wav": b"RIFF"}
-    assert os.listdir(target.parent) == ["song"]
+    assert names_in(target.parent) == ["song"]
 
 
 @pytest.mark.parametrize("error", [Cancelled("cancelled"), KeyboardInterrupt(), ValueError("broken")])
 def test_a_conversion_that_ends_early_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
-    with pytest.raises(type(error)), ResultFolder(tmp_path / "out" / "song") as folder:
-        folder.write_bytes("midi/bass.mid", b"MThd")
-        raise error
-    assert os.listdir(tmp_path) == []
+    with pytest.raises(type(error)):
+        begin_and_fail(tmp_path / "out" / "song", error)
+    assert names_in(tmp_path) == []
 
 
 def test_a_conversion_that_ends_early_leaves_the_earlier_result(tmp_path: Path) -> None:
     make_result(tmp_path / "song", {"midi/bass.mid": b"old"})
-    with pytest.raises(Cancelled), ResultFolder(tmp_path / "song") as folder:
-        folder.write_bytes("midi/bass.mid", b"new")
-        raise Cancelled("cancelled")
+    with pytest.raises(Cancelled):
+        begin_and_fail(tmp_path / "song", Cancelled("cancelled"))
     assert content(tmp_path / "song") == {"midi/bass.mid": b"old"}
-    assert os.listdir(tmp_path) == ["song"]
+    assert names_in(tmp_path) == ["song"]
 
 
 def test_an_earlier_result_is_replaced(tmp_path: Path) -> None:
@@ -99,7 +107,9 @@ def test_the_users_own_files_move_to_the_new_result(tmp_path: Path) -> None:
 def test_a_file_that_changed_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     target = tmp_path / "song"
     make_result(target, {"midi/bass.mid": b"old", "midi/vocals.mid": b"old"})
-    (target / "midi" / "bass.mid").write_bytes(b"longer")
+    longer = target / "midi" / "bass.mid"
+    longer.write_bytes(b"longer")
+    os.utime(longer, ns=(0, 0))
     edited = target / "midi" / "vocals.mid"
     edited.write_bytes(b"OLD")
     finished_ns = (target / "manifest.json").stat().st_mtime_ns
@@ -163,8 +173,8 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path: Path, name: str) -> Non
     with pytest.raises(OutputUnwritable) as caught:
         make_result(tmp_path / "song", {"a": b"1"})
     assert "no result of Stembridge" in one_line(caught)
-    assert os.listdir(tmp_path / "song") == [name]
-    assert os.listdir(tmp_path) == ["song"]
+    assert names_in(tmp_path / "song") == [name]
+    assert names_in(tmp_path) == ["song"]
 
 
 def test_a_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
@@ -180,7 +190,7 @@ def test_a_file_where_the_output_folder_should_be_is_one_clear_line(tmp_path: Pa
     with pytest.raises(OutputUnwritable) as caught:
         make_result(tmp_path / "out" / "song\nsong", {"a": b"1"})
     assert "--out" in one_line(caught)
-    assert os.listdir(tmp_path) == ["out"]
+    assert names_in(tmp_path) == ["out"]
 
 
 def test_a_name_that_is_too_long_is_one_clear_line_and_leaves_no_folders(tmp_path: Path) -> None:
@@ -189,7 +199,7 @@ def test_a_name_that_is_too_long_is_one_clear_line_and_leaves_no_folders(tmp_pat
     assert "--out" in one_line(caught)
     with pytest.raises(OutputUnwritable):
         make_result(tmp_path / "new" / ("x" * 256), {"a": b"1"})
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 def test_a_name_of_255_bytes_works(tmp_path: Path) -> None:
@@ -226,15 +236,21 @@ def small_file_limit() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small_file_limit")
-@pytest.mark.parametrize("by_hand", [True, False])
-def test_a_file_that_does_not_fit_is_one_clear_line_and_leaves_nothing(tmp_path: Path, by_hand: bool) -> None:
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: folder.write_bytes("stems/bass.wav", bytes(2000)),
+        lambda folder: folder.path("stems/bass.wav").write_bytes(bytes(2000)),
+    ],
+    ids=["through the folder", "beside it"],
+)
+def test_a_file_that_does_not_fit_is_one_clear_line_and_leaves_nothing(
+    tmp_path: Path, write: Callable[[ResultFolder], object]
+) -> None:
     with pytest.raises(OutputUnwritable) as caught, ResultFolder(tmp_path / "song") as folder:
-        if by_hand:
-            folder.path("stems/bass.wav").write_bytes(bytes(2000))
-        else:
-            folder.write_bytes("stems/bass.wav", bytes(2000))
+        write(folder)
     assert "--out" in one_line(caught)
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 def test_an_error_of_another_file_passes_through(tmp_path: Path) -> None:
@@ -253,7 +269,7 @@ def test_when_the_result_cannot_be_put_in_place_the_earlier_one_is_back(tmp_path
     with pytest.raises(OutputUnwritable), ResultFolder(target) as folder:
         folder.write_bytes(deep, b"new")
     assert content(target) == {deep: b"changed", "a file": b"mine"}
-    assert os.listdir(tmp_path) == ["song"]
+    assert names_in(tmp_path) == ["song"]
 
 
 def test_a_result_that_another_conversion_put_there_meanwhile_is_replaced(tmp_path: Path) -> None:
@@ -262,7 +278,7 @@ def test_a_result_that_another_conversion_put_there_meanwhile_is_replaced(tmp_pa
         folder.write_bytes("manifest.json", manifest(folder.listing()))
         make_result(tmp_path / "song", {"a": b"first"})
     assert content(tmp_path / "song") == {"a": b"second"}
-    assert os.listdir(tmp_path) == ["song"]
+    assert names_in(tmp_path) == ["song"]
 
 
 def abandoned(folder: Path, pid: int, *, host: str, target: str = "song") -> Path:
@@ -277,7 +293,7 @@ def test_what_a_killed_conversion_left_is_removed(tmp_path: Path) -> None:
     abandoned(tmp_path, no_process(), host=socket.gethostname())
     (tmp_path / f".stembridge-{no_process()}-00000000").mkdir()
     make_result(tmp_path / "other", {"a": b"1"})
-    assert os.listdir(tmp_path) == ["other"]
+    assert names_in(tmp_path) == ["other"]
 
 
 @pytest.mark.parametrize("whose", ["running", "other host", "no number"])
@@ -291,7 +307,7 @@ def test_the_work_of_others_is_left_alone(tmp_path: Path, whose: str) -> None:
     before = content(tmp_path)
     make_result(tmp_path / "other", {"a": b"1"})
     assert content(tmp_path) == before | {"other/a": b"1"}
-    assert len(os.listdir(tmp_path)) == 2
+    assert len(names_in(tmp_path)) == 2
 
 
 def killed_while_replacing(folder: Path) -> Path:
@@ -310,7 +326,7 @@ def test_a_replacement_that_was_killed_half_way_is_finished(tmp_path: Path) -> N
     killed_while_replacing(tmp_path)
     make_result(tmp_path / "other", {"a": b"1"})
     assert content(tmp_path / "song") == {"a": b"new", "mine": b"mine"}
-    assert sorted(os.listdir(tmp_path)) == ["other", "song"]
+    assert names_in(tmp_path) == ["other", "song"]
 
 
 def test_after_a_kill_the_users_files_go_to_the_result_that_took_the_place(tmp_path: Path) -> None:
@@ -320,7 +336,7 @@ def test_after_a_kill_the_users_files_go_to_the_result_that_took_the_place(tmp_p
     hidden.rename(work)
     make_result(tmp_path / "other", {"a": b"1"})
     assert content(tmp_path / "song") == {"a": b"newest", "mine": b"mine"}
-    assert sorted(os.listdir(tmp_path)) == ["other", "song"]
+    assert names_in(tmp_path) == ["other", "song"]
 
 
 def test_after_a_kill_between_the_last_two_steps_only_the_new_result_stays(tmp_path: Path) -> None:
@@ -329,11 +345,11 @@ def test_after_a_kill_between_the_last_two_steps_only_the_new_result_stays(tmp_p
     (work / "new").rename(tmp_path / "song")
     make_result(tmp_path / "other", {"a": b"1"})
     assert content(tmp_path / "song") == {"a": b"new", "mine": b"mine"}
-    assert sorted(os.listdir(tmp_path)) == ["other", "song"]
+    assert names_in(tmp_path) == ["other", "song"]
 
 
 @pytest.mark.parametrize(
-    ("source", "name"),
+    "source, name",
     [
         ("/music/My Song.wav", "My Song"),
         ("song.v1.mp3", "song.v1"),
@@ -343,7 +359,7 @@ def test_after_a_kill_between_the_last_two_steps_only_the_new_result_stays(tmp_p
         ("...wav", "untitled"),
         ("/", "untitled"),
         (".hidden.flac", ".hidden"),
-        ("it's \"quoted\" 🎵.ogg", "it's \"quoted\" 🎵"),
+        ('it\'s "quoted" 🎵.ogg', 'it\'s "quoted" 🎵'),
         ("dots...wav", "dots.."),
         ("con.wav", "con"),
         ("x" * 251 + ".wav", "x" * 251),
@@ -355,8 +371,14 @@ def test_a_result_has_the_recordings_name_without_its_ending(source: str, name: 
 
 
 @pytest.mark.parametrize(
-    ("source", "name"),
-    [("song .wav", "song"), ("dots...wav", "dots"), ("con.wav", "_con"), ("Lpt1.live.wav", "_Lpt1.live"), (" .wav", "untitled")],
+    "source, name",
+    [
+        ("song .wav", "song"),
+        ("dots...wav", "dots"),
+        ("con.wav", "_con"),
+        ("Lpt1.live.wav", "_Lpt1.live"),
+        (" .wav", "untitled"),
+    ],
 )
 def test_on_windows_a_result_has_a_name_that_windows_allows(source: str, name: str) -> None:
     assert folder_name_for(Path(source), platform="win32") == name

@@ -1,0 +1,246 @@
+"""The transcriber of pitched parts on sounds whose notes are known."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bridge.audio.file import AudioFile
+from bridge.errors import Cancelled, InvalidRequest
+from bridge.model import Note
+from bridge.progress import Progress, Report
+from bridge.transcription.basic_pitch import BasicPitchTranscriber
+from bridge.transcription.frames import KEPT_FRAMES, Evidence, joined
+from bridge.transcription.listen import evidence
+from bridge.transcription.network import Network, model_path
+from bridge.transcription.polyphony import Polyphony
+from bridge.transcription.profiles import PROFILES
+from bridge.transcription.stretches import notes_of
+from bridge.transcription.voice import Voice
+
+Rows = list[tuple[float, float, int]]
+
+#: A note every half second, 0.4 s long.
+BASS: Rows = [(0.5 + 0.5 * i, 0.9 + 0.5 * i, pitch) for i, pitch in enumerate((40, 43, 45, 40, 40, 38, 33, 35))]
+LEAD: Rows = [(0.5 + 0.5 * i, 0.9 + 0.5 * i, pitch) for i, pitch in enumerate((60, 64, 67, 72, 76, 79, 84, 60))]
+SUNG: Rows = [(0.5 + 0.5 * i, 0.9 + 0.5 * i, pitch) for i, pitch in enumerate((57, 60, 62, 64, 65, 64, 60, 57))]
+CHORDS: Rows = [(0.5 + i, 1.4 + i, pitch) for i, chord in enumerate(((60, 64, 67), (57, 60, 65))) for pitch in chord]
+
+
+def sound(rows: Rows, rate: int, length_s: float, vibrato_semitones: float = 0.0, level: float = 0.2) -> np.ndarray:
+    """Plucked tones of six falling harmonics; with vibrato, steady ones at 5.5 Hz."""
+    samples = np.zeros(round(length_s * rate))
+    for onset_s, offset_s, pitch in rows:
+        time_s = np.arange(round((offset_s - onset_s) * rate)) / rate
+        wave = vibrato_semitones * np.sin(2 * np.pi * 5.5 * time_s)
+        phase = 2 * np.pi * np.cumsum(440.0 * 2.0 ** ((pitch + wave - 69) / 12)) / rate
+        tone = sum(np.sin(h * phase) / h**1.5 for h in range(1, 7) if h * 440.0 * 2.0 ** ((pitch - 69) / 12) < rate / 2.2)
+        tone = tone * np.minimum(1.0, np.minimum(time_s / 0.005, (time_s[-1] - time_s) / 0.02))
+        start = round(onset_s * rate)
+        samples[start : start + len(tone)] += level * tone * (1.0 if vibrato_semitones else np.exp(-2.0 * time_s))
+    return samples.astype(np.float32)
+
+
+def audio_file(folder: Path, samples: np.ndarray, rate: int, name: str = "audio.wav") -> AudioFile:
+    soundfile.write(folder / name, samples, rate, subtype="FLOAT")
+    return AudioFile.open(folder / name)
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> BasicPitchTranscriber:
+    return BasicPitchTranscriber()
+
+
+def hits(truth: Rows, notes: list[Note]) -> int:
+    """How many true notes were found within 50 ms, each found note counting once."""
+    left = list(notes)
+    for onset_s, _, pitch in truth:
+        near = (note for note in left if note.pitch == pitch and abs(note.onset_s - onset_s) <= 0.05)
+        if (hit := next(near, None)) is not None:
+            left.remove(hit)
+    return len(notes) - len(left)
+
+
+def assert_clean(notes: list[Note], duration_s: float, one_voice: bool) -> None:
+    """What holds of every transcription."""
+    assert notes == sorted(notes)
+    assert all(0.0 <= note.onset_s < duration_s and 0.0 < note.confidence <= 1.0 for note in notes)
+    for first, second in itertools.combinations(notes, 2):
+        if one_voice or first.pitch == second.pitch:
+            assert first.offset_s <= second.onset_s
+
+
+@pytest.mark.parametrize(
+    ("part", "truth", "vibrato"), [("bass", BASS, 0.0), ("melody", LEAD, 0.0), ("mix", CHORDS, 0.0), ("vocals", SUNG, 0.4)]
+)
+def test_known_notes_are_found_and_little_else(
+    tmp_path: Path, transcriber: BasicPitchTranscriber, part: str, truth: Rows, vibrato: float
+) -> None:
+    audio = audio_file(tmp_path, sound(truth, 44100, 5.0, vibrato), 44100)
+    notes = transcriber.transcribe(audio, part, Progress())
+    assert_clean(notes, audio.duration_s, PROFILES[part].one_voice)
+    assert hits(truth, notes) >= len(truth) - 1
+    assert len(notes) <= len(truth) + 1
+
+
+@pytest.mark.parametrize("rate", [8000, 192000])
+def test_any_sample_rate_gives_the_same_notes(tmp_path: Path, transcriber: BasicPitchTranscriber, rate: int) -> None:
+    audio = audio_file(tmp_path, np.repeat(sound(SUNG, rate, 5.0)[:, None], 2, axis=1), rate)
+    assert hits(SUNG, transcriber.transcribe(audio, "mix", Progress())) >= len(SUNG) - 1
+
+
+@pytest.mark.parametrize("part", PROFILES)
+@pytest.mark.parametrize("length", [1, 300, 4410, 44100])
+def test_silence_of_any_length_has_no_notes(
+    tmp_path: Path, transcriber: BasicPitchTranscriber, part: str, length: int
+) -> None:
+    audio = audio_file(tmp_path, np.zeros(length, np.float32), 44100)
+    assert transcriber.transcribe(audio, part, Progress()) == []
+
+
+@pytest.mark.parametrize("part", PROFILES)
+@pytest.mark.parametrize("length", [1, 4410])
+def test_a_scrap_of_sound_is_no_problem(tmp_path: Path, transcriber: BasicPitchTranscriber, part: str, length: int) -> None:
+    audio = audio_file(tmp_path, sound([(0.0, 0.5, 60)], 44100, 0.5)[:length], 44100)
+    assert_clean(transcriber.transcribe(audio, part, Progress()), audio.duration_s, PROFILES[part].one_voice)
+
+
+def test_noise_too_faint_to_hear_has_no_notes(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    tone = sound(SUNG, 44100, 5.0) * 1e-3  # -74 dB
+    assert transcriber.transcribe(audio_file(tmp_path, tone, 44100), "mix", Progress()) == []
+
+
+def test_what_is_not_a_number_counts_as_silence(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    samples = sound(SUNG, 22050, 5.0)
+    samples[1000:1010], samples[2000] = np.nan, np.inf
+    assert hits(SUNG, transcriber.transcribe(audio_file(tmp_path, samples, 22050), "mix", Progress())) >= len(SUNG) - 1
+
+
+def test_the_same_audio_gives_the_same_notes(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    audio = audio_file(tmp_path, sound(SUNG, 44100, 5.0, 0.4), 44100)
+    first = transcriber.transcribe(audio, "vocals", Progress())
+    assert transcriber.transcribe(audio, "vocals", Progress()) == first == BasicPitchTranscriber().transcribe(
+        audio, "vocals", Progress()
+    )
+
+
+def test_a_louder_note_has_a_higher_velocity(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    samples = sum(sound([row], 44100, 5.0, level=level) for row, level in zip(LEAD, (0.4, 0.05) * 4, strict=True))
+    notes = transcriber.transcribe(audio_file(tmp_path, samples, 44100), "melody", Progress())
+    velocity = {round(note.onset_s, 1): note.velocity for note in notes}
+    assert min(velocity[t] for t in (0.5, 1.5, 2.5, 3.5) if t in velocity) > max(
+        velocity[t] for t in (1.0, 2.0, 3.0, 4.0) if t in velocity
+    )
+
+
+def test_a_glide_is_in_the_bend(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    time_s = np.arange(44100) / 44100
+    pitch = 64 + 0.4 * np.clip((time_s - 0.3) / 0.4, 0.0, 1.0)
+    phase = 2 * np.pi * np.cumsum(440.0 * 2.0 ** ((pitch - 69) / 12)) / 44100
+    tone = 0.2 * sum(np.sin(h * phase) / h for h in range(1, 6)) * np.minimum(1.0, (1.0 - time_s) / 0.02)
+    samples = np.concatenate([np.zeros(22050), tone, np.zeros(22050)]).astype(np.float32)
+    (note,) = transcriber.transcribe(audio_file(tmp_path, samples, 44100), "vocals", Progress())
+    assert note.pitch == 64
+    times, semitones = np.array(note.bend).T
+    assert np.all(np.diff(times) > 0)
+    assert times[0] >= 0.0
+    assert times[-1] < note.offset_s - note.onset_s
+    assert semitones[(times > 0.1) & (times < 0.25)] == pytest.approx(0.0, abs=0.15)
+    assert semitones[(times > 0.75) & (times < 0.9)] == pytest.approx(0.4, abs=0.15)
+
+
+def test_an_unknown_part_is_refused(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    with pytest.raises(InvalidRequest, match="choose from bass"):
+        transcriber.transcribe(audio_file(tmp_path, np.zeros(10, np.float32), 44100), "kazoo", Progress())
+
+
+def test_progress_rises_and_cancelling_stops_at_the_next_window(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    audio = audio_file(tmp_path, sound(SUNG, 22050, 20.0), 22050)
+    seen: list[float] = []
+    cancelled = threading.Event()
+
+    def listener(report: Report) -> None:
+        seen.append(report.fraction)
+        if len(seen) == 3:
+            cancelled.set()
+
+    with pytest.raises(Cancelled):
+        transcriber.transcribe(audio, "mix", Progress(listener, cancelled))
+    assert len(seen) == 3
+    assert seen == sorted(seen)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("transcribe")]
+
+
+def test_posteriors_are_those_of_basic_pitch_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    Polyphony(PROFILES["mix"])  # imports basic-pitch
+    assert root.handlers == handlers
+    assert not caplog.records
+    from basic_pitch.inference import run_inference
+
+    audio = audio_file(tmp_path, sound(LEAD, 22050, 5.0), 22050)
+    peer = run_inference(audio.path, model_path())
+    ours = joined(list(evidence(audio, Network(), PROFILES["mix"], 2, Progress())))
+    # basic-pitch drops the last 0.7 % of every recording: it takes the frame rate for 86 a second.
+    shared = len(peer["note"])
+    assert shared <= len(ours) <= shared + 5
+    for name in ("note", "onset", "contour"):
+        np.testing.assert_allclose(getattr(ours, name)[:shared], peer[name], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory: pytest.TempPathFactory) -> list[Evidence]:
+    """Evidence of 40 s of notes of many lengths, some much longer than a stretch of the tests below."""
+    rng = np.random.default_rng(3)
+    starts = np.sort(rng.uniform(0.2, 36.0, 40))
+    rows = [(float(start), float(start + rng.uniform(0.2, 1.0)), int(rng.integers(48, 76))) for start in starts]
+    rows += [(2.0, 38.0, 41), (20.0, 30.0, 45)]
+    samples = sum(sound([row], 22050, 40.0, vibrato_semitones=0.01, level=0.1) for row in rows)
+    audio = audio_file(tmp_path_factory.mktemp("minute"), samples, 22050)
+    return list(evidence(audio, Network(), PROFILES["vocals"], 2, Progress()))
+
+
+@pytest.mark.parametrize("part", ["mix", "vocals"])
+def test_stretches_give_the_notes_of_the_whole(minute: list[Evidence], part: str) -> None:
+    decode = (Voice if PROFILES[part].one_voice else Polyphony)(PROFILES[part])
+    whole = {(note.start, note.end, note.pitch) for note in notes_of(iter(minute), decode, 1000)}
+    cut = [(note.start, note.end, note.pitch) for note in notes_of(iter(minute), decode, 4)]
+    assert len(cut) == len(set(cut))
+    assert len(whole) >= 20
+    assert len(whole ^ set(cut)) <= len(whole) // 20
+
+
+def test_a_note_over_many_stretches_stays_whole(tmp_path: Path) -> None:
+    audio = audio_file(tmp_path, sound([(1.0, 38.0, 57)], 22050, 40.0, vibrato_semitones=0.01), 22050)
+    for part in ("mix", "vocals"):
+        decode = (Voice if PROFILES[part].one_voice else Polyphony)(PROFILES[part])
+        known = evidence(audio, Network(), PROFILES[part], 2, Progress())
+        longest = max(notes_of(known, decode, 4), key=lambda note: note.end - note.start)
+        assert longest.pitch == 57
+        assert longest.end - longest.start >= 35 * KEPT_FRAMES * 22050 / 36164
+
+
+def test_installed_back_ends_stay_unloaded_and_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('tensorflow was imported')")
+    (tmp_path / "coremltools.py").write_text("raise SystemExit('coremltools was imported')")
+    program = f"""
+import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(Path(__file__).parents[2])!r}]
+from bridge.transcription.polyphony import Polyphony
+from bridge.transcription.profiles import PROFILES
+Polyphony(PROFILES["mix"])
+import logging, importlib.util
+assert not logging.getLogger().handlers and not logging.getLogger().filters
+assert importlib.util.find_spec("tensorflow") is not None
+assert "tensorflow" not in sys.modules
+"""
+    run = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
