@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 from scipy.signal import savgol_filter
 
 from bridge.progress import Progress
@@ -28,9 +28,14 @@ PHASES = 64
 #: Beats hardly differ from 200 to 800 (measured on live and programmed music); with 100 and less they slip to the
 #: off-beat.
 TIGHTNESS = 400.0
+#: A beat is heard when onset strength near it reaches the local root mean square.
+HEARD_S, HEARD_STRENGTH = 0.04, 1.0
+#: Two windows' tempos that differ by more than this are two tempos; the grid they are read from has steps of 1.5 %.
+OTHER_TEMPO = 0.04
 #: The longest and shortest step from beat to beat, in periods.
 STEP_RANGE = 1.5
-#: A tempo map may leave the main tempo by a ratio of up to 1.5, where another reading of the pulse would begin.
+#: A tempo map may leave the main tempo by this ratio; at 4/3 another reading of the same pulse would begin.
+MAP_RANGE = 1.3
 MAP_STEPS_PER_OCTAVE = 48
 #: What it costs the tempo to move by an octave from one window to the next, against a regularity of 0 to 1 in each
 #: window.
@@ -77,13 +82,22 @@ def fit_phase(strength: Array, fps: float, fine: Array, fine_fps: float, bpm: fl
     return replace(line, first_s=line.first_s % line.period_s)
 
 
-def stray_s(beats_s: Array, line: Line) -> float:
-    """How far traced beats leave a line: 90 % of them stay within this, single beats smoothed out and the mean offset
-    taken off.
-    """
-    turns = np.exp(2j * np.pi * (beats_s - line.first_s) / line.period_s)
+def stray_s(beats_s: Array, line: Line, strength: Array, fps: float) -> float:
+    """How far traced beats leave a line: 90 % of those that are heard stay within this, single ones smoothed out."""
+    frames = np.round(beats_s * fps).astype(int)
+    near = maximum_filter1d(strength, 2 * round(HEARD_S * fps) + 1)[np.clip(frames, 0, len(strength) - 1)]
+    heard = beats_s[near > HEARD_STRENGTH]
+    if len(heard) < 2:
+        return float("inf")
+    turns = np.exp(2j * np.pi * (heard - line.first_s) / line.period_s)
     centred = np.angle(turns * np.conj(turns.sum())) / (2.0 * np.pi) * line.period_s
     return float(np.percentile(np.abs(median_filter(centred, 5)), 90))
+
+
+def leaves_tempo(periods: Array, line: Line, fps: float) -> bool:
+    """Whether the local periods (in frames) go far from the line's tempo for more than a tenth of the time."""
+    far = np.abs(np.log2(periods / (line.period_s * fps))) > np.log2(1.0 + OTHER_TEMPO)
+    return bool(np.mean(far) > 0.1)
 
 
 def trace_beats(strength: Array, fps: float, periods: Array, progress: Progress) -> Array:
@@ -127,7 +141,7 @@ def trace_beats(strength: Array, fps: float, periods: Array, progress: Progress)
 
 def local_periods(strength: Array, fps: float, bpm: float) -> Array:
     """The period at each frame, in frames: the path through the windows' regularities that is best and smoothest."""
-    reach = int(np.log2(STEP_RANGE) * MAP_STEPS_PER_OCTAVE)
+    reach = int(np.log2(MAP_RANGE) * MAP_STEPS_PER_OCTAVE)
     octaves = np.arange(-reach, reach + 1) / MAP_STEPS_PER_OCTAVE
     bpms = bpm * 2.0**octaves
     windows = autocorrelations(strength, fps)

@@ -16,6 +16,7 @@ from bridge.tempo.beats import (
     extended,
     fit_line,
     fit_phase,
+    leaves_tempo,
     local_periods,
     settle,
     stray_s,
@@ -26,9 +27,9 @@ from bridge.tempo.pulse import TempoEstimate, estimate_tempo, fine_strength, ons
 
 Array = NDArray[np.float64]
 
-#: A tempo is constant when 90 % of the beats stay this close to one line: a 32nd note at 120 BPM is 62 ms, and good
-#: players scatter by 10 to 20 ms around a click.
-CONSTANT_WITHIN_S = 0.025
+#: A tempo is constant when 90 % of the beats stay this close to one line: half a 32nd note at 120 BPM, which good
+#: players keep to a click (they scatter by 10 to 20 ms), and which leaves sixteenths on their side of the grid.
+CONSTANT_WITHIN_S = 0.030
 #: Most music that holds a tempo was made to a whole number of beats a minute. Where the nearest one moves no beat by
 #: more than this, it is the tempo; and where the first beat comes this close to the start, it is the start. Both are
 #: less than beats are known to.
@@ -84,12 +85,13 @@ def find_beats(envelopes: list[Envelopes], bpm: float | None, progress: Progress
         line = fit_phase(strength, fps, fine, fine_fps, bpm)
         return _grid(_started(line).beats_s(duration_s), bpm, envelopes, estimate, is_given=True)
     line = fit_line(strength, fps, fine, fine_fps, estimate.bpm)
-    period = np.full(len(strength), line.period_s * fps)
-    traced_s = trace_beats(strength, fps, period, progress.part(0.0, 0.5))
-    if stray_s(traced_s, line) <= CONSTANT_WITHIN_S:
-        line = _started(_tidied(line, duration_s))
-        return _grid(line.beats_s(duration_s), 60.0 / line.period_s, envelopes, estimate)
-    traced_s = trace_beats(strength, fps, local_periods(strength, fps, estimate.bpm), progress.part(0.5, 1.0))
+    steady, local = np.full(len(strength), line.period_s * fps), local_periods(strength, fps, estimate.bpm)
+    if not leaves_tempo(local, line, fps):
+        traced_s = trace_beats(strength, fps, steady, progress.part(0.0, 0.5))
+        if stray_s(traced_s, line, strength, fps) <= CONSTANT_WITHIN_S:
+            line = _started(_tidied(line, duration_s))
+            return _grid(line.beats_s(duration_s), 60.0 / line.period_s, envelopes, estimate)
+    traced_s = trace_beats(strength, fps, local, progress.part(0.5, 1.0))
     beats_s = extended(settle(traced_s, fine, fine_fps), duration_s)
     return _grid(beats_s, float(60.0 / np.median(np.diff(beats_s))), envelopes, estimate, is_constant=False)
 

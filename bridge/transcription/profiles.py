@@ -73,7 +73,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({
     #                Hz      Hz                  ms          ms        voice  dicity ness    dip dB   cost   range
     "bass":   Profile(30.0,  500.0, 0.5,  0.2,  60.0, False, 130.0,    True,  0.0,   2.0,    0.0,     0.6,   (20, 120)),
     "melody": Profile(80.0, 8000.0, 0.6,  0.3,  60.0, False, 130.0,    False, 0.0,   0.0,    0.0,     0.0,   (20, 120)),
-    "vocals": Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 130.0,    True,  0.6,   8.0,    3.0,     0.0,   (20, 120)),
+    "vocals": Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 130.0,    True,  0.5,   8.0,    3.0,     0.0,   (20, 120)),
     "mix":    Profile(27.5, 8000.0, 0.6,  0.3,  60.0, False, 130.0,    False, 0.0,   0.0,    0.0,     0.0,   (20, 120)),
 })
 # fmt: on
