@@ -337,7 +337,8 @@ class Pip:
         for line in output[-TAIL_LINES:]:
             print(f"  pip: {line}", file=sys.stderr)
         errors = [line for line in output if line.lower().startswith("error: ")] or output[-1:] or ["it said nothing"]
-        raise SetupError(f"`pip {' '.join(alternatives[-1])}` failed ({errors[-1]}): mend that and try again")
+        command = " ".join(["pip", *alternatives[-1]])
+        raise SetupError(f"`{command}` failed ({errors[-1]}): check the network and the disk, then try again")
 
     def _attempt(self, arguments: Sequence[str]) -> tuple[int, list[str]]:
         """Run pip once: its exit status and the lines it said."""

@@ -2,9 +2,10 @@
 
 usage: make_drum_templates.py SAMPLES
 
-SAMPLES holds the folders muldjordkit (CC BY 4.0, "Drum samples provided by DrumGizmo.org"), frankensnare (CC0, Karoryfer), sonic_pi_samples (CC0)
-and synthesizer_percussion (CC0, FreePats), each with its FLAC files. Of each kind of drum in each folder a few samples that differ most from one
-another are chosen, and every sample is averaged into the one that it resembles.
+SAMPLES holds the folders muldjordkit (CC BY 4.0, "Drum samples provided by DrumGizmo.org"), frankensnare (CC0,
+Karoryfer), sonic_pi_samples (CC0) and synthesizer_percussion (CC0, FreePats), each with its FLAC files. Of each kind
+of drum in each folder a few samples that differ most from one another are chosen, and every sample is averaged into
+the one that it resembles.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ def main() -> None:
         f'  "{kind}": [\n   ' + ",\n   ".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n  ]"
         for kind, rows in magnitudes.items()
     )
-    target.write_text(f'{{\n "sources": {json.dumps(FOLDERS)},\n "magnitudes_db": {{\n{kinds}\n }}\n}}\n', encoding="utf-8")
+    target.write_text(
+        f'{{\n "sources": {json.dumps(FOLDERS)},\n "magnitudes_db": {{\n{kinds}\n }}\n}}\n', encoding="utf-8"
+    )
     print(f"{target}: {sum(map(len, magnitudes.values()))} templates of {len(found)} samples")
 
 

@@ -2,8 +2,9 @@
 
 usage: measure_drums.py CASES [--only PREFIX ...] [--input mix.flac] [--split]
 
-CASES/<case>/ holds the recording (`--input`, relative to it), truth/drums.tsv (onset s, class) and, for --split, stems/{kick,snare,hihat,toms,cymbals}.flac.
-Prints, for all cases together: F of each class (hits within 50 ms), micro F of 5 and 7 classes, timing, and each component's SDR.
+CASES/<case>/ holds the recording (`--input`, relative to it), truth/drums.tsv (onset s, class) and, for --split,
+stems/{kick,snare,hihat,toms,cymbals}.flac. Prints, for all cases together: F of each class (hits within 50 ms), micro
+F of 5 and 7 classes, timing, and each component's SDR.
 """
 
 from __future__ import annotations
@@ -22,13 +23,25 @@ from bridge.drums.onset_engine import OnsetDrumEngine
 from bridge.model import COMPONENTS, Note
 from bridge.progress import Progress
 
-CLASS_OF_KEY = {36: "kick", 38: "snare", 42: "closed_hat", 46: "open_hat", 49: "crash", 51: "ride", 48: "tom", 45: "tom", 43: "tom"}
+CLASS_OF_KEY = {
+    36: "kick",
+    38: "snare",
+    42: "closed_hat",
+    46: "open_hat",
+    49: "crash",
+    51: "ride",
+    48: "tom",
+    45: "tom",
+    43: "tom",
+}
 FIVE = {"closed_hat": "hat", "open_hat": "hat", "crash": "cymbal", "ride": "cymbal"}
 STEMS = {"kick": ("kick",), "snare": ("snare",), "hihat": ("hihat",), "toms": ("tom",), "cymbals": ("cymbal", "ride")}
 TOLERANCE_S = 0.05
 
 
-def count(truth: list[tuple[float, str]], notes: list[Note], counts: dict[str, np.ndarray], late_s: list[float]) -> None:
+def count(
+    truth: list[tuple[float, str]], notes: list[Note], counts: dict[str, np.ndarray], late_s: list[float]
+) -> None:
     found = [(note.onset_s, CLASS_OF_KEY[note.pitch]) for note in notes]
     for merge, prefix in ((lambda name: FIVE.get(name, name), "5:"), (lambda name: name, "7:")):
         for name in {merge(kind) for _, kind in truth + found}:
@@ -78,7 +91,10 @@ def main() -> None:
         if not any(case.name.startswith(prefix) for prefix in options.only) or not (case / "truth/drums.tsv").exists():
             continue
         audio = AudioFile.open(case / options.input)
-        truth = [(float(at), kind) for at, kind in (line.split("\t") for line in (case / "truth/drums.tsv").read_text().splitlines())]
+        truth = [
+            (float(at), kind)
+            for at, kind in (line.split("\t") for line in (case / "truth/drums.tsv").read_text().splitlines())
+        ]
         begun = time.process_time()
         notes = engine.transcribe(audio, {}, Progress())
         spent, heard = spent + time.process_time() - begun, heard + audio.duration_s
@@ -89,8 +105,13 @@ def main() -> None:
     for name in sorted(counts):
         print(f"{name:<14} F {f_measure(counts[name]):.3f}   hits, extra, missed {counts[name].astype(int).tolist()}")
     for prefix in ("5:", "7:"):
-        print(f"micro F {prefix[0]} classes {f_measure(sum(value for name, value in counts.items() if name.startswith(prefix))):.3f}")
-    print("late, ms: 10, 50, 90 %", np.round(1000 * np.percentile(late_s, [10, 50, 90]), 1), f"CPU {spent / heard * 240:.1f} s for 4 minutes")
+        total = sum(value for name, value in counts.items() if name.startswith(prefix))
+        print(f"micro F {prefix[0]} classes {f_measure(total):.3f}")
+    print(
+        "late, ms: 10, 50, 90 %",
+        np.round(1000 * np.percentile(late_s, [10, 50, 90]), 1),
+        f"CPU {spent / heard * 240:.1f} s for 4 minutes",
+    )
     for name, values in sdr.items():
         print(f"SDR {name:<9} {np.mean(values):6.2f} dB of {len(values)}", np.round(values, 1))
 

@@ -148,7 +148,7 @@ def _take_out(parts: list[_Steps], source: _Steps, limit: tuple[int, int]) -> _S
     """The source minus the parts; moves parts towards silence, in place, where that would exceed the limits.
 
     There is always room for that. Say the residual, source - sum, lies above the upper limit by some excess. As the
-    source does not, the excess is at most -sum, and the negative parts together hold at least that much; likewise below.
+    source does not, the excess is at most -sum, and the negative parts hold at least that much together; so too below.
     """
     residual = source.copy()
     for part in parts:

@@ -1,7 +1,8 @@
 """Band energies of drums: the one picture of the audio that events, hits and masks are found in.
 
-A frame is 5.8 ms. Low bands, a third of an octave wide, come from a 46 ms window, which tells a kick from a tom; high bands, a quarter of an
-octave wide, from a 23 ms window, which keeps attacks sharp. The energies of both channels are added, so that what is out of phase counts too.
+A frame is 5.8 ms. Low bands, a third of an octave wide, come from a 46 ms window, which tells a kick from a tom; high
+bands, a quarter of an octave wide, from a 23 ms window, which keeps attacks sharp. The energies of both channels are
+added, so that what is out of phase counts too.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ BAND_EDGES_HZ = (*LOW_EDGES_HZ, *HIGH_EDGES_HZ[1:])
 BANDS = len(BAND_EDGES_HZ) - 1
 LOW_BANDS = len(LOW_EDGES_HZ) - 1
 #: Middle of each band (Hz), geometric.
-CENTRES_HZ: tuple[float, ...] = tuple(
-    (low * high) ** 0.5 for low, high in pairwise(BAND_EDGES_HZ)
-)
+CENTRES_HZ: tuple[float, ...] = tuple((low * high) ** 0.5 for low, high in pairwise(BAND_EDGES_HZ))
 
 _FAST_HOPS, _SLOW_HOPS = 4, 8
 _CHUNK_FRAMES = 1024
@@ -127,4 +126,4 @@ def band_matrix(size: int, sample_rate: int, edges_hz: tuple[float, ...]) -> Arr
     bins = np.arange(size // 2 + 1)[:, None] * width
     low, high = np.array(edges_hz[:-1]), np.array(edges_hz[1:])
     overlap = np.minimum(high, bins + width / 2) - np.maximum(low, bins - width / 2)
-    return np.clip(overlap / width, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(overlap / width, 0, 1), dtype=np.float32)

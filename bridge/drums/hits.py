@@ -16,7 +16,8 @@ from bridge.progress import Progress
 
 #: Register (`REGISTERS_HZ`) in which each class's attack is timed.
 REGISTER = {"kick": 0, "snare": 1, "hat": 2, "tom": 0, "cymbal": 2}
-#: Shortest time between two hits of a class (s): faster than hands and feet play them, so that rolls survive and echoes of one hit don't.
+#: Shortest time between two hits of a class (s): faster than hands and feet play them, so that rolls survive and
+#: echoes of one hit don't.
 REFRACTORY_S = {"kick": 0.05, "snare": 0.03, "hat": 0.025, "tom": 0.03, "cymbal": 0.03}
 #: A hi-hat is open when, 75 to 170 ms after the attack, less than this is lost (dB).
 OPEN_LOSS_DB = 10.0

@@ -1,8 +1,9 @@
 """Drums apart: soft masks over time and frequency, from how each hit rises and decays in each band.
 
-Every hit's energy is modelled by its class's share of the event, interpolated over time in dB and let ring on as it was decaying. Where hits overlap
-a component gets its share of the model (a Wiener mask); where the audio is louder than all hits explain, the rest is left to no component. A
-block is computed from its own samples alone, so where blocks begin changes nothing.
+Every hit's energy is modelled by its class's share of the event, interpolated over time in dB and let ring on as it
+was decaying. Where hits overlap a component gets its share of the model (a Wiener mask); where the audio is louder
+than all hits explain, the rest is left to no component. A block is computed from its own samples alone, so where
+blocks begin changes nothing.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ UNEXPLAINED = 0.1
 #: How long hits are modelled (s), until masked by others or gone.
 RING_S = 2.0
 
+#: Fall of what rings on after the last stretch (nepers of power a frame): 20 dB a second, a large cymbal's.
+FALL_PER_FRAME = 0.027
+
 _BLOCK_FRAMES = 128  # mask frames: 1.5 s
 _QUIET = 1e-12
 _ATTACK_FRAMES = 4  # a window reaches this far ahead of an onset
@@ -58,18 +62,20 @@ class _Masker:
     @cached_property
     def window(self) -> Array:
         """Sine window, used before and after: its squares sum to one at half overlap."""
-        return np.sin(np.pi * (np.arange(2 * self.step) + 0.5) / (2 * self.step)).astype(np.float32)
+        return np.asarray(np.sin(np.pi * (np.arange(2 * self.step) + 0.5) / (2 * self.step)), dtype=np.float32)
 
     @cached_property
     def to_bands(self) -> Array:
-        return band_matrix(2 * self.step, self.drums.sample_rate, BAND_EDGES_HZ) * np.float32((2 / self.window.sum()) ** 2)
+        return band_matrix(2 * self.step, self.drums.sample_rate, BAND_EDGES_HZ) * np.float32(
+            (2 / self.window.sum()) ** 2
+        )
 
     @cached_property
     def to_bins(self) -> Array:
         """Interpolates a mask from bands to bins over log frequency, (bands, bins)."""
         hertz = np.maximum(np.arange(self.step + 1) * self.drums.sample_rate / (2 * self.step), 1.0)
         position = np.interp(np.log(hertz), np.log(CENTRES_HZ), np.arange(BANDS))
-        return np.maximum(0, 1 - np.abs(position - np.arange(BANDS)[:, None])).astype(np.float32)
+        return np.asarray(np.maximum(0, 1 - np.abs(position - np.arange(BANDS)[:, None])), dtype=np.float32)
 
     def block(self, first: int, last: int) -> dict[str, Samples]:
         """Components of the samples between mask frames `first` and `last`."""
@@ -118,7 +124,9 @@ class _Masker:
         present = self.decoded.present()[start:end]
         magnitude = shaped(energy).sum(axis=1)
         for event in range(end - start):
-            kinds = [kind for name, there in zip(CLASSES, present[event], strict=True) if there for kind in CLASSES[name]]
+            kinds = [
+                kind for name, there in zip(CLASSES, present[event], strict=True) if there for kind in CLASSES[name]
+            ]
             models: dict[str, Array] = {}
             for kind in kinds:
                 of_kind = dictionary.kinds == KINDS.index(kind)
@@ -127,7 +135,8 @@ class _Masker:
                 models[component] = models[component] + part if component in models else part
             total = sum(models.values()) + np.float32(_QUIET)
             yield {
-                name: unshaped((part / total * rows[event] * magnitude[event])[None])[0] for name, part in models.items()
+                name: unshaped((part / total * rows[event] * magnitude[event])[None])[0]
+                for name, part in models.items()
             }
 
 
@@ -148,9 +157,9 @@ def _course(energy: Array, since: np.ndarray) -> Array:
     middles = np.array([(start + stop) / 2 for start, stop in STRETCHES])
     levels = np.log(np.maximum(energy, _QUIET))
     place = np.clip(np.searchsorted(middles, since) - 1, 0, len(middles) - 2)
-    # Within the attack the level holds; after the last stretch it falls on as it fell before, never slower than 20 dB a second.
+    # Before the first middle the level holds; after the last it falls on as it fell before, and a little faster.
     along = np.maximum((since - middles[place]) / (middles[place + 1] - middles[place]), 0)[:, None]
-    fall = levels[place + 1] - levels[place]
+    fall = np.minimum(levels[place + 1] - levels[place], 0)
     course = levels[place] + along * fall
     beyond = np.maximum(since - middles[-1], 0)[:, None]
-    return np.exp(course - beyond * np.float32(0.027)).astype(np.float32)
+    return np.asarray(np.exp(course - beyond * FALL_PER_FRAME), dtype=np.float32)

@@ -32,8 +32,8 @@ class OnsetDrumEngine:
     def transcribe(self, drums: AudioFile, components: Mapping[str, AudioFile], progress: Progress) -> list[Note]:
         """Hits in order of onset, with General MIDI keys.
 
-        The components are not listened to: they are masks of the same analysis, which is quicker made again than read back from six files, and
-        the hits are then the same whether or not stems were made.
+        The components are not listened to: they are masks of the same analysis, which is quicker made again than read
+        back from six files, and the hits are then the same whether or not stems were made.
         """
         events = find_events(drums, progress.part(0.0, 0.8))
         decoded = decode(events, BandAnalysis(drums.sample_rate).bands_heard, progress.part(0.8, 0.95))

@@ -1,7 +1,8 @@
 """What single hits of each kind of drum look like: the dictionary that events are explained with.
 
-`templates.json` is made by ``tools/make_drum_templates.py`` from one-shot samples whose licences allow it (named in the file). A template is the
-average of a few alike samples: magnitudes by stretch and band (`bridge.drums.events`), nothing more.
+`templates.json` is made by ``tools/make_drum_templates.py`` from one-shot samples whose licences allow it (named in
+the file). A template is the average of a few alike samples: magnitudes by stretch and band (`bridge.drums.events`),
+nothing more.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "cymbal": ("crash", "ride"),
 }
 
-#: Magnitudes are raised by 1.5 dB an octave, about as much as drums' spectra fall, so that high bands count as low ones do.
+#: Magnitudes are raised by 1.5 dB an octave, about as much as drums' spectra fall, so that high bands count as low
+#: ones do.
 _TILT = np.sqrt(np.sqrt(np.array(CENTRES_HZ, dtype=np.float32) / 1000))
 
 

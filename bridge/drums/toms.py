@@ -11,7 +11,8 @@ from bridge.audio.file import AudioFile
 
 #: Where a tom's fundamental is sought (Hz).
 LOWEST_HZ, HIGHEST_HZ = 60.0, 350.0
-#: A single tom is high, mid or low by itself: a 10-inch tom is tuned to about 170 Hz, a 12-inch to 140, a 16-inch floor tom to 85.
+#: A single tom is high, mid or low by itself: a 10-inch tom is tuned to about 170 Hz, a 12-inch to 140, a 16-inch
+#: floor tom to 85.
 HIGH_FROM_HZ, LOW_TO_HZ = 155.0, 110.0
 #: Pitches closer than this (semitones) are one drum.
 SAME_DRUM = 2.0
@@ -35,7 +36,8 @@ def tom_pitch(audio: AudioFile, onset_s: float) -> float:
 def tom_names(pitches_hz: list[float]) -> list[str]:
     """``tom_high``, ``tom_mid`` or ``tom_low`` of each hit by its pitch.
 
-    Pitches are gathered into drums. A single drum is judged by its pitch alone; of two or more the highest third of the drums is high, and so on.
+    Pitches are gathered into drums. A single drum is judged by its pitch alone; of two or more the highest third of
+    the drums is high, and so on.
     """
     drums = _drums(pitches_hz)
     centres = sorted({*drums}, reverse=True)

@@ -15,8 +15,8 @@ LOUD_PERCENT = 90
 def velocities(levels: Array) -> list[int]:
     """Velocities 1 to 127 of one class's hits with magnitudes `levels`, (hits,).
 
-    General MIDI 2 recommends that velocity v sounds 40 log10(v / 127) dB below full: half the velocity is 12 dB down, so that velocity goes
-    with the square root of the magnitude.
+    General MIDI 2 recommends that velocity v sounds 40 log10(v / 127) dB below full: half the velocity is 12 dB down,
+    so that velocity goes with the square root of the magnitude.
     """
     if not len(levels):
         return []

@@ -79,11 +79,6 @@ def without_ghosts(
     return [note for note in ordered if not is_ghost(note)]
 
 
-def without_short(notes: Iterable[Note], min_s: float) -> list[Note]:
-    """The notes that last at least `min_s`."""
-    return [note for note in notes if note.offset_s - note.onset_s >= min_s]
-
-
 def ending_at(note: Note, offset_s: float) -> Note:
     """The note cut short at `offset_s`, its contour with it.
 

@@ -3,8 +3,8 @@
 It splits the mix into held, moving and struck layers (`bridge.separation.layers`) and shares these out among the parts
 (`bridge.separation.shares`). The melody is the mix minus the other parts, so the parts sum to the mix.
 
-Work goes on in stretches of frames. A stretch waits until the evidence of the seconds after it is in, so memory depends on
-that time and not on the length of the recording.
+Work goes on in stretches of frames. A stretch waits until the evidence of the seconds after it is in, so memory depends
+on that time and not on the length of the recording.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from bridge.model import PARTS, EngineId, Samples
 from bridge.progress import Progress
 
 if TYPE_CHECKING:
+    from bridge.separation.cues import Cues
     from bridge.separation.layers import Layers
-    from bridge.separation.shares import Cues
 
 #: To be raised with every change that is heard, so that cached stems of an older one are not used.
 VERSION = "1"
@@ -72,8 +72,8 @@ class BuiltinSeparator:
 
 def _heard_in_context(mix: AudioFile, progress: Progress) -> Iterator[tuple[int, Layers, Cues]]:
     """The first frame, the layers and the cues of every stretch of the mix, in order."""
+    from bridge.separation.cues import CONTEXT_S, Cues, Evidence
     from bridge.separation.layers import short_transform, split_layers
-    from bridge.separation.shares import CONTEXT_S, Cues, Evidence
 
     transform = short_transform(mix.sample_rate)
     frequencies = transform.frequencies(mix.sample_rate)

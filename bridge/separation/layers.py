@@ -1,8 +1,8 @@
 """Splits a mix into three layers: what is held, what moves, what is struck.
 
-Two harmonic/percussive splits in a row, after Tachibana et al., *Singing voice enhancement in monaural music signals based on
-two-stage harmonic/percussive sound separation* (2014). With long windows a voice's vibrato and glides are too restless to be a
-ridge along time, so they stay with the drums; with short windows they are steady beside a drum's hit.
+Two harmonic/percussive splits in a row, after Tachibana et al., *Singing voice enhancement in monaural music
+signals based on two-stage harmonic/percussive sound separation* (2014). With long windows a voice's vibrato and glides
+are too restless to be a ridge along time, so they stay with the drums; with short windows they are steady beside a hit.
 
 =========  ============================  ==================================
 layer      long windows say              short windows say
@@ -69,7 +69,7 @@ class Layers:
     @property
     def frames(self) -> int:
         """Length of the stretch."""
-        return self.mix.shape[1]
+        return len(self.moving_share)
 
     def spectra(self, layer: str) -> Spectra:
         """One of `LAYERS`; the three sum to the mix."""
@@ -84,7 +84,7 @@ def short_transform(sample_rate: int) -> Stft:
 
 
 def split_layers(mix: AudioFile, first: int, last: int, progress: Progress) -> Layers:
-    """The layers of frames `first` to `last` (not included) of `short_transform`; the same whatever stretch is asked for."""
+    """The layers of frames `first` to `last` (not included) of `short_transform`, the same in whatever stretches."""
     short = short_transform(mix.sample_rate)
     margin = max(MOVING_FRAMES, *SIDE_NEIGHBOURHOOD) // 2
     start, stop = short.span(first - margin, last + margin)
@@ -122,4 +122,5 @@ def _side(spectra: Spectra) -> Array:
     difference = uniform_filter(power((left - right)[None]), SIDE_NEIGHBOURHOOD)
     both = uniform_filter(power(spectra), SIDE_NEIGHBOURHOOD)
     # uniform_filter keeps a running sum, whose rounding can fall below zero
-    return np.clip(difference / np.maximum(2 * both, np.float32(1e-12)), 0, 1).astype(np.float32)
+    side = difference / np.maximum(2 * both, np.float32(1e-12))
+    return np.asarray(np.clip(side, 0, 1), dtype=np.float32)

@@ -1,7 +1,8 @@
-"""Harmonic against percussive by medians, after Fitzgerald, *Harmonic/percussive separation using median filtering* (2010).
+"""Harmonic against percussive by medians.
 
-In a spectrogram a held tone is a ridge along time and a hit a ridge along frequency. A median along time keeps the first
-and drops the second, and the other way round.
+After Fitzgerald, *Harmonic/percussive separation using median filtering* (2010): in a spectrogram a held tone is a
+ridge along time and a hit a ridge along frequency. A median along time keeps the first and drops the second; one along
+frequency does the opposite.
 """
 
 from __future__ import annotations

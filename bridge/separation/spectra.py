@@ -17,7 +17,7 @@ from bridge.model import Samples
 Spectra = NDArray[np.complex64]
 Array = NDArray[np.float32]
 
-#: Windows that overlap by three quarters: the least at which a mask that changes between frames is not heard as buzzing.
+#: Windows overlap by three quarters, the least at which masks that change between frames do not buzz.
 OVERLAP = 4
 
 
@@ -63,7 +63,7 @@ class Stft:
         return np.asarray(fft.rfft(windows * self._window(), axis=2))
 
     def backward(self, spectra: Spectra) -> Samples:
-        """Samples (samples, channels) of a `span` of frames; the outer windows still lack what other frames add there."""
+        """Samples (samples, channels) of a `span` of frames, without what other frames add at its ends."""
         pieces = fft.irfft(spectra, self.size, axis=2)
         pieces *= self._window() * np.float32(2 / OVERLAP)
         channels, frames, _ = pieces.shape
@@ -78,4 +78,5 @@ class Stft:
 
 def power(spectra: Spectra) -> Array:
     """Energy per frame and bin, summed over the channels."""
-    return np.sum(spectra.real**2 + spectra.imag**2, axis=0, dtype=np.float32)
+    energy: Array = np.sum(spectra.real**2 + spectra.imag**2, axis=0, dtype=np.float32)
+    return energy

@@ -46,6 +46,24 @@ SHARPNESS = 4.0
 RATIOS = (0.5, 2.0, 2 / 3, 1.5, 1 / 3, 3.0, 0.75, 4 / 3)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Onsets:
+    """Onset strength over time, in local root mean squares.
+
+    Attributes
+    ----------
+    strength, fps
+        The curve that tempo and beats are found in, shape (frames,), and its frames a second.
+    fine, fine_fps
+        The curve that beats are aligned with, and its frames a second.
+    """
+
+    strength: Array
+    fps: float
+    fine: Array
+    fine_fps: float
+
+
 @dataclass(frozen=True, slots=True)
 class TempoEstimate:
     """The tempo, to about a percent.
@@ -65,20 +83,16 @@ class TempoEstimate:
     alternatives_bpm: tuple[float, ...]
 
 
-def onset_strength(envelopes: Sequence[Envelopes]) -> Array:
-    """One curve of onset strength at the coarse rate from the envelopes of a mix and, where known, of its drums."""
-    curves = [_balanced(e.coarse.astype(np.float64) - NOISE_RISE, e.coarse_fps) for e in envelopes]
-    return _sum(curves)
+def onsets_of(envelopes: Sequence[Envelopes]) -> Onsets:
+    """The onsets of a recording, from the envelopes of its mix and, where known, of its drums."""
+    coarse = [_balanced(e.coarse.astype(np.float64) - NOISE_RISE, e.coarse_fps) for e in envelopes]
+    fine = [_balanced(e.fine.astype(np.float64)[:, None] - NOISE_RISE, e.fine_fps) for e in envelopes]
+    return Onsets(_sum(coarse), envelopes[0].coarse_fps, _sum(fine), envelopes[0].fine_fps)
 
 
-def fine_strength(envelopes: Sequence[Envelopes]) -> Array:
-    """The same at the fine rate."""
-    curves = [_balanced(e.fine.astype(np.float64)[:, None] - NOISE_RISE, e.fine_fps) for e in envelopes]
-    return _sum(curves)
-
-
-def estimate_tempo(strength: Array, fps: float) -> TempoEstimate | None:
-    """The likeliest tempo of a curve of onset strength, or None where it has no pulse."""
+def estimate_tempo(onsets: Onsets) -> TempoEstimate | None:
+    """The likeliest tempo of a recording, or None where it has no pulse."""
+    strength, fps = onsets.strength, onsets.fps
     if _onset_count(strength) < MIN_ONSETS:
         return None
     duration_s = len(strength) / fps

@@ -164,6 +164,13 @@ def test_a_glide_is_in_the_bend(tmp_path: Path, transcriber: BasicPitchTranscrib
     assert semitones[(times > 0.75) & (times < 0.9)] == pytest.approx(0.4, abs=0.15)
 
 
+def test_a_late_note_is_on_time(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    samples = sound([(58.0, 58.5, 64)], 22050, 60.0)  # by then frames of 256 samples would be 0.3 s late
+    (note,) = transcriber.transcribe(audio_file(tmp_path, samples, 22050), "melody", Progress())
+    assert note.onset_s == pytest.approx(58.0, abs=0.02)
+    assert note.offset_s == pytest.approx(58.5, abs=0.1)
+
+
 def test_an_unknown_part_is_refused(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
     with pytest.raises(InvalidRequest, match="choose from bass"):
         transcriber.transcribe(audio_file(tmp_path, np.zeros(10, np.float32), 44100), "kazoo", Progress())

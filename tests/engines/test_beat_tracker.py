@@ -66,10 +66,10 @@ def test_beats_lie_on_the_attacks(tmp_path, kind, rate):
     assert np.abs(misses_s(grid, times)).max() < 0.005
 
 
-@pytest.mark.parametrize("bpm", [73.37, 108.0, 128.5])
+@pytest.mark.parametrize("bpm", [73.37, 108.0])
 def test_four_minutes_of_one_tempo_drift_by_less_than_ten_milliseconds(tmp_path, bpm):
     times = 0.1 + np.arange(0.0, 239.0, 60 / bpm)
-    grid = track(recording(tmp_path / "a.wav", {"click": times}, 240.0))
+    grid = track(recording(tmp_path / "a.wav", {"click": times}, 240.0, rate=11025))
     assert grid.is_constant
     assert grid.bpm == pytest.approx(bpm, abs=0.01)
     assert np.abs(misses_s(grid, times)).max() < 0.005
@@ -119,6 +119,14 @@ def test_a_given_tempo_is_used_to_the_letter_even_where_there_is_no_pulse(tmp_pa
     assert grid.bpm == 97.31
     assert grid.source == "given"
     assert grid.beats_s[1] == pytest.approx(60 / 97.31)
+
+
+@pytest.mark.parametrize("bpm", [4.0, 20.0, 999.0])
+def test_a_given_tempo_may_be_extreme(tmp_path, bpm):
+    grid = track(recording(tmp_path / "a.wav", {"click": np.arange(0.3, 9, 0.5)}, 10.0), bpm=bpm)
+    assert grid.bpm == bpm
+    assert np.allclose(np.diff(grid.beats_s), 60 / bpm)
+    Timeline.from_grid(grid, 10.0)
 
 
 def test_kick_on_one_and_three_and_new_chords_on_one_give_four_four_from_the_downbeat(tmp_path):

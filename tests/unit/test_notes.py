@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.model import Note
-from bridge.music.notes import ending_at, one_at_a_time, without_ghosts, without_overlaps, without_short
+from bridge.music.notes import ending_at, one_at_a_time, without_ghosts, without_overlaps
 
 
 def note(onset_s: float, offset_s: float, pitch: int = 60, confidence: float = 0.5, velocity: int = 80) -> Note:
@@ -64,10 +64,6 @@ def test_a_weak_overtone_is_a_ghost(interval: int) -> None:
 )
 def test_what_may_have_been_played_is_no_ghost(played: Note) -> None:
     assert played in without_ghosts([note(1, 2, 50, 0.9), played])
-
-
-def test_short_notes_are_dropped() -> None:
-    assert without_short([note(0, 0.05), note(0, 0.1)], 0.06) == [note(0, 0.1)]
 
 
 def test_a_cut_note_loses_the_contour_behind_the_cut() -> None:
