@@ -99,7 +99,7 @@ class Cache:
         return data
 
     def store(self, key: str, files: Sequence[Path]) -> None:
-        """Keep copies of `files`, whose names differ, under `key`; no error if they can't be: a cache only saves time."""
+        """Keep copies of `files`, whose names differ, under `key`; no error if they can't be: it only saves time."""
 
         def copy_into(fresh: Path) -> _Index:
             with ThreadPoolExecutor(max_workers=_COPIERS) as pool:

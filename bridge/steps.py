@@ -197,7 +197,7 @@ class Steps:
         is_drums = part == "drums"
         engine = self._engines.drums.identity if is_drums else self._engines.pitch.identity
         source = self._note_source(part)
-        profile = "mix" if self._request.recording == "mix" and not is_drums else part
+        profile = self._profile(part)
         key = self._key("notes", engine=engine, part=part, profile=profile, source=source)
         data = None if self._request.fresh else self._cache.fetch_bytes(key)
         if data is None:
@@ -241,6 +241,10 @@ class Steps:
         if self._engines.separator is None:
             return "mix"
         return "stem" if self._request.recording == part else self._engines.note_sources[part]
+
+    def _profile(self, part: str) -> str:
+        """How to listen: where nothing else sounds beside the melody, it may go as low as a bass does."""
+        return "mix" if part == "melody" and self._request.recording in ("mix", "melody") else part
 
     @property
     def _drums_from_stem(self) -> bool:

@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 OLDEST, NEWEST = (3, 11), (3, 13)  # as requires-python in pyproject.toml says; a test compares them
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's own place for builds without CUDA
+ENVIRONMENT_PARTS = {".gitignore", "bin", "include", "lib", "lib64", "scripts", "share"}  # what venv and pip make
 TAIL_LINES = 12  # of pip's output, shown when it fails: enough for its error and what led there
 NOTABLE_MEGABYTES = 10.0  # downloads from this size on are announced: a few seconds on a usual line
 
@@ -215,7 +216,7 @@ def make_environment(checkout: Checkout) -> None:
         raise SetupError(reason)
     environment = checkout.environment
     if environment.exists() or environment.is_symlink():
-        if environment.is_symlink() or not (environment / "pyvenv.cfg").exists():
+        if not is_environment(environment):
             raise SetupError(f"{environment} is in the way, and isn't a virtual environment: move it away")
         remove(environment)
     say(f"making the environment in {environment.name} with Python {platform.python_version()}: this takes minutes")
@@ -229,6 +230,13 @@ def make_environment(checkout: Checkout) -> None:
             f"no virtual environment could be made ({last_line(bare[1] if bare[0] else pip[1])}): "
             "on Debian or Ubuntu, install the package python3-venv"
         )
+
+
+def is_environment(folder: Path) -> bool:
+    """Whether a folder is a virtual environment, or what is left of one whose making or removal was interrupted."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    return (folder / "pyvenv.cfg").exists() or {path.name.lower() for path in folder.iterdir()} <= ENVIRONMENT_PARTS
 
 
 def install_everything(checkout: Checkout, pip: Pip) -> None:
@@ -329,13 +337,15 @@ class Pip:
         for line in output[-TAIL_LINES:]:
             print(f"  pip: {line}", file=sys.stderr)
         errors = [line for line in output if line.lower().startswith("error: ")] or output[-1:] or ["it said nothing"]
-        raise SetupError(f"`pip {' '.join(alternatives[-1])}` failed ({errors[-1]}): mend that and try again")
+        command = " ".join(["pip", *alternatives[-1]])
+        raise SetupError(f"`{command}` failed ({errors[-1]}): check the network and the disk, then try again")
 
     def _attempt(self, arguments: Sequence[str]) -> tuple[int, list[str]]:
         """Run pip once: its exit status and the lines it said."""
         import subprocess
 
-        variables = {"PIP_USER": "0", "PIP_PROGRESS_BAR": "off", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+        # PIP_COMPILE: Python compiles what is used at its first use; pip would compile everything, for half a minute.
+        variables = {"PIP_USER": "0", "PIP_COMPILE": "0", "PIP_PROGRESS_BAR": "off", "NO_COLOR": "1"}
         lines: list[str] = []
         with subprocess.Popen(
             [*self._command, *arguments],

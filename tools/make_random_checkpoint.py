@@ -21,8 +21,8 @@ from typing import Any
 REAL_SIZE: dict[str, Any] = {"dconv_mode": 3, "segment": Fraction(39, 5)}
 BOTTOM_CHANNELS = {"htdemucs": 512, "htdemucs_ft": 512, "htdemucs_6s": 0}
 
-#: 0.1 million parameters in the same arrangement (two branches, cross transformer, bottom channels), in segments of one
-#: second.
+#: 0.1 million parameters in the same arrangement (two branches, cross transformer, bottom channels), in segments of a
+#: quarter of a second.
 TINY_SIZE: dict[str, Any] = {
     "channels": 8,
     "nfft": 1024,
@@ -32,7 +32,7 @@ TINY_SIZE: dict[str, Any] = {
     "t_hidden_scale": 1.0,
     "dconv_mode": 3,
     "bottom_channels": 16,
-    "segment": Fraction(1),
+    "segment": Fraction(1, 4),
 }
 
 

@@ -105,7 +105,10 @@ def measure_memory(name: str, minutes: list[float], scratch: Path) -> None:
         child_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
         own_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
         speed = cost.wall_s / (length * 60)
-        print(f"{length:5.1f} min: child {child_mb:6.0f} MB, parent {own_mb:5.0f} MB, {speed:.3f} s for a second", flush=True)
+        print(
+            f"{length:5.1f} min: child {child_mb:6.0f} MB, parent {own_mb:5.0f} MB, {speed:.3f} s for a second",
+            flush=True,
+        )
 
 
 def _separate_to_files(name: str, mix: Path, folder: Path) -> None:

@@ -4,8 +4,8 @@
 usage: measure_tempo.py CASES [--only PREFIX] [--drums]
 
 CASES/<case>/ holds mix.flac, case.json (perhaps with tempo_bpm) and perhaps truth/beats.txt and stems/drums.flac.
-Prints for each case the true and the found tempo, their difference, the beats' F-measure (mir_eval, 70 ms), where in the bar
-the first true beat was put, and the processor time.
+Prints for each case the true and the found tempo, their difference, the beats' F-measure (mir_eval, 70 ms), where in
+the bar the first true beat was put, and the processor time.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ def main() -> None:
         seconds = time.process_time() - began
         beats_s = true_beats(case)
         tempo = true_tempo(case, beats_s)
-        line = f"{case.name:24} {grid.bpm:8.3f} {'constant' if grid.is_constant else 'map     '} confidence {grid.confidence:.2f}"
-        line += f" {grid.time_signature[0]}/{grid.time_signature[1]}"
+        kind = "constant" if grid.is_constant else "map"
+        meter = "/".join(map(str, grid.time_signature))
+        line = f"{case.name:24} {grid.bpm:8.3f} {kind:8} confidence {grid.confidence:.2f} {meter}"
         if tempo:
             hits.append(abs(grid.bpm / tempo - 1.0) <= 0.04)
             line += f"  true {tempo:7.2f} {100 * (grid.bpm / tempo - 1):+8.3f} % {'' if hits[-1] else 'WRONG'}"
@@ -70,9 +71,9 @@ def main() -> None:
         others = " ".join(f"{bpm:.1f}" for bpm in grid.alternatives_bpm[:3])
         print(f"{line}  {seconds:.2f} s  or {others}")
     if hits:
-        print(
-            f"tempo within 4 %: {sum(hits)} of {len(hits)}; mean beats F {np.mean(scores) if scores else float('nan'):.3f}"
-        )
+        print(f"tempo within 4 %: {sum(hits)} of {len(hits)}")
+    if scores:
+        print(f"mean beats F {np.mean(scores):.3f}")
 
 
 if __name__ == "__main__":

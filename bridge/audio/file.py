@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,11 @@ from bridge.model import Samples
 
 #: 1.5 s at 44.1 kHz: small enough to cancel within a second, large enough that a block costs no more than its samples.
 BLOCK_SAMPLES = 1 << 16
+
+
+def native(path: Path) -> str | bytes:
+    """A path as soundfile takes it: it encodes text strictly, but on POSIX a name may hold any bytes."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class AudioFile:
     @classmethod
     def open(cls, path: Path) -> AudioFile:
         """Describe an audio file that libsndfile reads."""
-        info = soundfile.info(str(path))
+        info = soundfile.info(native(path))
         return cls(path, info.samplerate, info.channels, info.frames)
 
     @property
@@ -53,7 +59,7 @@ class AudioFile:
         inside_start, inside_stop = max(0, start), min(self.length, stop)
         block = np.zeros((max(0, stop - start), self.channels), dtype=np.float32)
         if inside_start < inside_stop:
-            with soundfile.SoundFile(str(self.path)) as file:
+            with soundfile.SoundFile(native(self.path)) as file:
                 file.seek(inside_start)
                 read = file.read(inside_stop - inside_start, dtype="float32", always_2d=True)
             block[inside_start - start : inside_start - start + len(read)] = read
@@ -61,6 +67,6 @@ class AudioFile:
 
     def blocks(self, block_samples: int = BLOCK_SAMPLES) -> Iterator[Samples]:
         """The whole file in order, in float32 blocks of `block_samples` samples (the last one shorter)."""
-        with soundfile.SoundFile(str(self.path)) as file:
+        with soundfile.SoundFile(native(self.path)) as file:
             while len(block := file.read(block_samples, dtype="float32", always_2d=True)):
                 yield block

@@ -11,7 +11,7 @@ from pathlib import Path
 import soundfile
 
 from bridge.audio.downmix import downmix_note, stereo_matrix
-from bridge.audio.file import BLOCK_SAMPLES
+from bridge.audio.file import BLOCK_SAMPLES, native
 from bridge.audio.stream import CannotDecode, SourceStream
 from bridge.model import Samples
 
@@ -36,10 +36,8 @@ def open_sndfile(path: Path, start_s: float = 0.0) -> Iterator[SourceStream]:
     CannotDecode
         libsndfile does not read this file.
     """
-    # libsndfile takes any bytes for a name on POSIX, but python-soundfile encodes text strictly.
-    name = os.fsencode(path) if os.name == "posix" else str(path)
     try:
-        file = soundfile.SoundFile(name)
+        file = soundfile.SoundFile(native(path))
     except soundfile.LibsndfileError as error:
         raise CannotDecode(_one_line(error.error_string)) from error
     except (TypeError, ValueError, RuntimeError) as error:  # a headerless kind, known by its ending only

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from bridge.audio.file import AudioFile
+from bridge.audio.file import AudioFile, native
 from bridge.errors import EngineFailed, OutputUnwritable
 from bridge.model import Samples
 
@@ -40,7 +40,7 @@ _Result = TypeVar("_Result")
 
 def stem_format(source: AudioFile) -> SampleFormat:
     """What the stems of `source` are stored as: ``float32`` where it exceeds full scale, else ``pcm24``."""
-    if soundfile.info(str(source.path)).subtype in _INTEGER_SUBTYPES:
+    if soundfile.info(native(source.path)).subtype in _INTEGER_SUBTYPES:
         return "pcm24"
     return "float32" if _peak(source) > 1.0 else "pcm24"
 
@@ -148,7 +148,7 @@ def _take_out(parts: list[_Steps], source: _Steps, limit: tuple[int, int]) -> _S
     """The source minus the parts; moves parts towards silence, in place, where that would exceed the limits.
 
     There is always room for that. Say the residual, source - sum, lies above the upper limit by some excess. As the
-    source does not, the excess is at most -sum, and the negative parts together hold at least that much; likewise below.
+    source does not, the excess is at most -sum, and the negative parts hold at least that much together; so too below.
     """
     residual = source.copy()
     for part in parts:
@@ -177,7 +177,7 @@ class _StemFile:
 
     def _open(self, container: str) -> soundfile.SoundFile:
         return soundfile.SoundFile(
-            str(self._path),
+            native(self._path),
             "w",
             samplerate=self._source.sample_rate,
             channels=self._source.channels,

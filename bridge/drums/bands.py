@@ -1,13 +1,15 @@
 """Band energies of drums: the one picture of the audio that events, hits and masks are found in.
 
-A frame is 5.8 ms. Low bands, a third of an octave wide, come from a 46 ms window, which tells a kick from a tom; high bands, a quarter of an
-octave wide, from a 23 ms window, which keeps attacks sharp. The energies of both channels are added, so that what is out of phase counts too.
+A frame is 5.8 ms. Low bands, a third of an octave wide, come from a 46 ms window, which tells a kick from a tom; high
+bands, a quarter of an octave wide, from a 23 ms window, which keeps attacks sharp. The energies of both channels are
+added, so that what is out of phase counts too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +30,7 @@ BAND_EDGES_HZ = (*LOW_EDGES_HZ, *HIGH_EDGES_HZ[1:])
 BANDS = len(BAND_EDGES_HZ) - 1
 LOW_BANDS = len(LOW_EDGES_HZ) - 1
 #: Middle of each band (Hz), geometric.
-CENTRES_HZ: tuple[float, ...] = tuple(
-    (low * high) ** 0.5 for low, high in zip(BAND_EDGES_HZ[:-1], BAND_EDGES_HZ[1:], strict=True)
-)
+CENTRES_HZ: tuple[float, ...] = tuple((low * high) ** 0.5 for low, high in pairwise(BAND_EDGES_HZ))
 
 _FAST_HOPS, _SLOW_HOPS = 4, 8
 _CHUNK_FRAMES = 1024
@@ -95,11 +95,11 @@ class BandAnalysis:
 
     @cached_property
     def _fast_bands(self) -> Array:
-        return _band_matrix(_FAST_HOPS * self.hop, self.sample_rate, HIGH_EDGES_HZ)
+        return band_matrix(_FAST_HOPS * self.hop, self.sample_rate, HIGH_EDGES_HZ)
 
     @cached_property
     def _slow_bands(self) -> Array:
-        return _band_matrix(_SLOW_HOPS * self.hop, self.sample_rate, LOW_EDGES_HZ)
+        return band_matrix(_SLOW_HOPS * self.hop, self.sample_rate, LOW_EDGES_HZ)
 
 
 def _window(size: int) -> Array:
@@ -117,13 +117,13 @@ def _power(samples: Samples, window: Array, hop: int, count: int) -> Array:
         frames = np.lib.stride_tricks.sliding_window_view(channel, len(window))[::hop][:count]
         spectrum = scipy.fft.rfft(frames * window, axis=1)
         total += spectrum.real**2 + spectrum.imag**2
-    return total / np.float32(samples.shape[1])
+    return np.asarray(total / np.float32(samples.shape[1]))
 
 
-def _band_matrix(size: int, sample_rate: int, edges_hz: tuple[float, ...]) -> Array:
+def band_matrix(size: int, sample_rate: int, edges_hz: tuple[float, ...]) -> Array:
     """Share of each bin in each band, (bins, bands)."""
     width = sample_rate / size
     bins = np.arange(size // 2 + 1)[:, None] * width
     low, high = np.array(edges_hz[:-1]), np.array(edges_hz[1:])
     overlap = np.minimum(high, bins + width / 2) - np.maximum(low, bins - width / 2)
-    return np.clip(overlap / width, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(overlap / width, 0, 1), dtype=np.float32)

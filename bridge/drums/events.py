@@ -1,7 +1,8 @@
 """Drum events: the moments at which something is struck, and how its energy rises and falls in each band.
 
-Onset strength is librosa's (a spectral flux in dB with SuperFlux's maximum filter), in three registers, so that a hi-hat does not hide behind a
-kick. The audio is taken in windows of a minute, so that a two-hour recording needs no more memory than its list of events.
+Onset strength is librosa's (a spectral flux in dB with SuperFlux's maximum filter), in three registers, so that a
+hi-hat does not hide behind a kick. The audio is taken in windows of a minute, so that a two-hour recording needs no
+more memory than its list of events.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from bridge.audio.file import AudioFile
 from bridge.drums.bands import BANDS, CENTRES_HZ, Array, BandAnalysis
 from bridge.progress import Progress
 
-#: Stretches after the attack in which an event's energy is measured, in frames of 5.8 ms: attack, 30 to 75, 75 to 170, 170 to 350 ms.
+#: Stretches after the attack in which an event's energy is measured, in frames of 5.8 ms: attack, 30 to 75, 75 to
+#: 170, 170 to 350 ms.
 STRETCHES = ((0, 5), (5, 13), (13, 30), (30, 61))
 #: Registers (Hz) in which onsets are sought: kicks; snares and toms; hi-hats and cymbals.
 REGISTERS_HZ = ((40.0, 130.0), (105.0, 1600.0), (3200.0, 15_300.0))
-#: Below this (Hz) what was sounding before is subtracted from an event's tail; above it rings on as part of hats and cymbals.
+#: Below this (Hz) what was sounding before is subtracted from an event's tail; above it rings on as part of hats
+#: and cymbals.
 RING_FROM_HZ = 700.0
 #: A register's flux must exceed its local mean by this much, in dB averaged over its bands.
 STRENGTH_DB = 1.6
@@ -34,6 +37,8 @@ MERGE_FRAMES = 4
 _BEFORE, _BEFORE_END = 6, 2  # what sounded before: 35 to 12 ms ahead of the onset
 _TAIL = STRETCHES[-1][1]
 _WINDOW_S = 60.0
+_LAST_FRAMES = 6  # where audio stops in mid-sound the analysis sees a click
+_EARLY_FRAMES = (2, 0, 0)  # by register: a long window sees an attack this much sooner than a short one
 _CONTEXT_FRAMES = 120
 
 
@@ -111,14 +116,14 @@ def _no_events() -> Events:
 
 
 def _window_events(audio: AudioFile, analysis: BandAnalysis, progress: Progress, window_s: float) -> Iterator[Events]:
-    total = analysis.frames_of(audio)
+    total = analysis.frames_of(audio) - _LAST_FRAMES
     step = max(1, round(window_s * audio.sample_rate / analysis.hop))
     for start in range(0, total, step):
         progress.at(start / total)
-        first, last = max(0, start - _CONTEXT_FRAMES), min(total, start + step + _CONTEXT_FRAMES)
+        first, last = start - _CONTEXT_FRAMES, min(total + _LAST_FRAMES, start + step + _CONTEXT_FRAMES)
         power = analysis.power(audio, first, last, progress)
         strength = onset_strength(power, analysis)
-        own = [(frame, at) for frame, at in _merged(strength) if start <= frame + first < start + step]
+        own = [(frame, at) for frame, at in _merged(strength) if start <= frame + first < min(start + step, total)]
         if own:
             described = [describe(power, frame) for frame, _ in own]
             yield Events(
@@ -160,20 +165,23 @@ def _merged(strength: Array) -> list[tuple[int, list[int]]]:
             events[-1] = max(events[-1], (frame, height), key=lambda peak: peak[1])
         else:
             events.append((frame, height))
-    return [(frame, [_steepest(row, frame) for row in strength]) for frame, _ in events]
+    return [
+        (frame, [_steepest(*row, frame) for row in zip(strength, _EARLY_FRAMES, strict=True)]) for frame, _ in events
+    ]
 
 
-def _steepest(row: Array, frame: int) -> int:
+def _steepest(row: Array, early: int, frame: int) -> int:
     """Where a register rose most within the event's reach; the event's own frame where it did not rise."""
     first = max(0, frame - MERGE_FRAMES)
     near = row[first : frame + MERGE_FRAMES + 1]
-    return first + int(near.argmax()) if near.max() > STRENGTH_DB else frame
+    return first + int(near.argmax()) + early if near.max() > STRENGTH_DB else frame
 
 
 def _peaks(strength: Array) -> list[int]:
-    """Local maxima over 7 frames that exceed the mean of 100 ms before and 50 ms after by `STRENGTH_DB`, at least 5 frames apart.
+    """Local maxima over 7 frames, at least 5 apart, that exceed the mean around them by `STRENGTH_DB`.
 
-    This is the rule of librosa.util.peak_pick, written with scipy: librosa compiles its own at run time.
+    The mean is over 100 ms before and 50 ms after. This is the rule of librosa.util.peak_pick, written with scipy:
+    librosa's is compiled at run time, for seconds, into a cache that processes started together can spoil.
     """
     from scipy.ndimage import maximum_filter1d
 

@@ -153,7 +153,9 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
+            # Ctrl-C is for the parent, which then ends the child; and no window opens on Windows.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         return self
 

@@ -238,7 +238,7 @@ def _write_known(file: Path, known: dict[str, list[int | str]]) -> None:
 
 def _bag(text: str) -> tuple[tuple[str, ...], tuple[tuple[float, ...], ...] | None]:
     """Signatures and weights in a bag's description (demucs' ``.yaml``)."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     bag = yaml.safe_load(text)
     rows = bag.get("weights")

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.ndimage import gaussian_filter1d, median_filter
-from scipy.signal import savgol_filter
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 
 from bridge.progress import Progress
-from bridge.tempo.pulse import MULTIPLES, WINDOW_S, WINDOW_STEP_S, autocorrelations, regularity_of
+from bridge.tempo.pulse import MULTIPLES, WINDOW_S, WINDOW_STEP_S, Onsets, autocorrelations, regularity_of
 
 Array = NDArray[np.float64]
 
@@ -21,6 +20,8 @@ TEMPO_REACH = 0.02
 #: first is what the coarse envelope's 10 ms frames leave open, the last is the fine envelope's own grain.
 ROUNDS = ((0.008, 0.040), (0.004, 0.012), (0.002, 0.005))
 STEPS = 25
+#: More beats than these, evenly chosen, don't fix a line any better.
+MOST_BEATS = 1000
 #: Places in a period that are tried as its beginning.
 PHASES = 64
 #: Cost of a beat that comes early or late (D. Ellis, Beat Tracking by Dynamic Programming, 2007), against the square
@@ -28,9 +29,14 @@ PHASES = 64
 #: Beats hardly differ from 200 to 800 (measured on live and programmed music); with 100 and less they slip to the
 #: off-beat.
 TIGHTNESS = 400.0
+#: A beat is heard when onset strength near it reaches the local root mean square.
+HEARD_S, HEARD_STRENGTH = 0.04, 1.0
+#: Two windows' tempos that differ by more than this are two tempos; the grid they are read from has steps of 1.5 %.
+OTHER_TEMPO = 0.04
 #: The longest and shortest step from beat to beat, in periods.
 STEP_RANGE = 1.5
-#: A tempo map may leave the main tempo by a ratio of up to 1.5, where another reading of the pulse would begin.
+#: A tempo map may leave the main tempo by this ratio; at 4/3 another reading of the same pulse would begin.
+MAP_RANGE = 1.3
 MAP_STEPS_PER_OCTAVE = 48
 #: What it costs the tempo to move by an octave from one window to the next, against a regularity of 0 to 1 in each
 #: window.
@@ -60,47 +66,50 @@ class Line:
         return Line(beat_s % period_s, period_s)
 
 
-def fit_line(strength: Array, fps: float, fine: Array, fine_fps: float, bpm: float) -> Line:
+def fit_line(onsets: Onsets, bpm: float, progress: Progress) -> Line:
     """The line whose beats meet the most onset strength, at a tempo within 2 % of `bpm`."""
-    period_s = 60.0 / _sharpened(strength, fps, bpm)
-    line = Line(_best_phase(strength, fps, period_s), period_s)
-    for blur_s, reach_s in ROUNDS:
-        line = _nearest_fit(gaussian_filter1d(fine, blur_s * fine_fps), fine_fps, line, reach_s, turn_s=reach_s)
-    return replace(line, first_s=line.first_s % line.period_s)
+    period_s = 60.0 / _sharpened(onsets, bpm)
+    line = Line(_best_phase(onsets, period_s), period_s)
+    return _fitted(line, onsets, progress, may_turn=True)
 
 
-def fit_phase(strength: Array, fps: float, fine: Array, fine_fps: float, bpm: float) -> Line:
+def fit_phase(onsets: Onsets, bpm: float, progress: Progress) -> Line:
     """The line of exactly `bpm` whose beats meet the most onset strength."""
-    line = Line(_best_phase(strength, fps, 60.0 / bpm), 60.0 / bpm)
-    for blur_s, reach_s in ROUNDS:
-        line = _nearest_fit(gaussian_filter1d(fine, blur_s * fine_fps), fine_fps, line, reach_s, turn_s=0.0)
-    return replace(line, first_s=line.first_s % line.period_s)
+    line = Line(_best_phase(onsets, 60.0 / bpm), 60.0 / bpm)
+    return _fitted(line, onsets, progress, may_turn=False)
 
 
-def stray_s(beats_s: Array, line: Line) -> float:
-    """How far traced beats leave a line: 90 % of them stay within this, single beats smoothed out and the mean offset
-    taken off.
-    """
-    turns = np.exp(2j * np.pi * (beats_s - line.first_s) / line.period_s)
+def stray_s(beats_s: Array, line: Line, onsets: Onsets) -> float:
+    """How far traced beats leave a line: 90 % of those that are heard stay within this, single ones smoothed out."""
+    frames = np.clip(np.round(beats_s * onsets.fps).astype(int), 0, len(onsets.strength) - 1)
+    near = maximum_filter1d(onsets.strength, 2 * round(HEARD_S * onsets.fps) + 1)[frames]
+    heard = beats_s[near > HEARD_STRENGTH]
+    if len(heard) < 2:
+        return float("inf")
+    turns = np.exp(2j * np.pi * (heard - line.first_s) / line.period_s)
     centred = np.angle(turns * np.conj(turns.sum())) / (2.0 * np.pi) * line.period_s
     return float(np.percentile(np.abs(median_filter(centred, 5)), 90))
 
 
-def trace_beats(strength: Array, fps: float, periods: Array, progress: Progress) -> Array:
+def leaves_tempo(periods: Array, line: Line, fps: float) -> bool:
+    """Whether the local periods (in frames) go far from the line's tempo for more than a tenth of the time."""
+    far = np.abs(np.log2(periods / (line.period_s * fps))) > np.log2(1.0 + OTHER_TEMPO)
+    return bool(np.mean(far) > 0.1)
+
+
+def trace_beats(onsets: Onsets, periods: Array, progress: Progress) -> Array:
     """Beats in seconds, each on strong onsets and about a period after the one before.
 
     Parameters
     ----------
-    strength
-        Onset strength, shape (frames,).
-    fps
-        Frames a second.
+    onsets
+        The recording's onsets.
     periods
         The local period at each frame, in frames, shape (frames,).
     progress
         Asked while it goes on.
     """
-    reward = gaussian_filter1d(np.sqrt(strength), 0.015 * fps)
+    reward = gaussian_filter1d(np.sqrt(onsets.strength), 0.015 * onsets.fps)
     reward /= max(float(reward.std()), 1e-9)
     furthest = int(np.ceil(STEP_RANGE * periods.max()))
     log_steps = np.log(np.arange(furthest, 0, -1))
@@ -122,15 +131,16 @@ def trace_beats(strength: Array, fps: float, periods: Array, progress: Progress)
     while frame >= 0:
         frames.append(frame)
         frame = int(previous[frame])
-    return np.array(frames[::-1]) / fps
+    return np.array(frames[::-1]) / onsets.fps
 
 
-def local_periods(strength: Array, fps: float, bpm: float) -> Array:
+def local_periods(onsets: Onsets, bpm: float) -> Array:
     """The period at each frame, in frames: the path through the windows' regularities that is best and smoothest."""
-    reach = int(np.log2(STEP_RANGE) * MAP_STEPS_PER_OCTAVE)
+    reach = int(np.log2(MAP_RANGE) * MAP_STEPS_PER_OCTAVE)
     octaves = np.arange(-reach, reach + 1) / MAP_STEPS_PER_OCTAVE
     bpms = bpm * 2.0**octaves
-    windows = autocorrelations(strength, fps)
+    fps, length = onsets.fps, len(onsets.strength)
+    windows = autocorrelations(onsets.strength, fps)
     regularity = np.array([regularity_of(window, fps, bpms) for window in windows])
     cost = TEMPO_INERTIA * np.abs(octaves[:, None] - octaves)
     total, previous = regularity[0], []
@@ -141,19 +151,22 @@ def local_periods(strength: Array, fps: float, bpm: float) -> Array:
     path = [int(np.argmax(total))]
     for step in reversed(previous):
         path.append(int(step[path[-1]]))
-    centres_s = np.arange(len(windows)) * WINDOW_STEP_S + min(WINDOW_S, len(strength) / fps) / 2.0
+    centres_s = np.arange(len(windows)) * WINDOW_STEP_S + min(WINDOW_S, length / fps) / 2.0
     periods = 60.0 * fps / bpms[path[::-1]]
-    return np.interp(np.arange(len(strength)) / fps, centres_s, periods)
+    return np.interp(np.arange(length) / fps, centres_s, periods)
 
 
-def settle(beats_s: Array, fine: Array, fine_fps: float) -> Array:
+def settle(beats_s: Array, onsets: Onsets) -> Array:
     """Traced beats on the attacks near them, and on a smooth curve."""
+    from scipy.signal import savgol_filter  # a second to import, and few songs need it
+
+    fine_fps = onsets.fine_fps
     reach = round(SETTLE_S * fine_fps)
     around = np.arange(-reach, reach + 1)
     preference = np.exp(-0.5 * (around / (0.5 * reach)) ** 2)
     centres = np.round(beats_s * fine_fps).astype(int)
-    onsets = np.pad(gaussian_filter1d(fine, 0.002 * fine_fps), reach + 1)
-    near = onsets[np.clip(centres[:, None] + around + reach + 1, 0, len(onsets) - 1)] * preference
+    attacks = np.pad(gaussian_filter1d(onsets.fine, 0.002 * fine_fps), reach + 1)
+    near = attacks[np.clip(centres[:, None] + around + reach + 1, 0, len(attacks) - 1)] * preference
     settled = np.where(near.max(axis=1) > 0.0, (centres + around[np.argmax(near, axis=1)]) / fine_fps, beats_s)
     if len(settled) >= CURVE_BEATS:
         settled = savgol_filter(settled, CURVE_BEATS, 2)
@@ -171,10 +184,11 @@ def extended(beats_s: Array, duration_s: float) -> Array:
     return beats[(beats >= 0.0) & (beats < duration_s)]
 
 
-def _sharpened(strength: Array, fps: float, bpm: float) -> float:
+def _sharpened(onsets: Onsets, bpm: float) -> float:
     """The tempo near `bpm` at which the whole recording's onsets come again, from their spectrum: sharper the longer it
     is.
     """
+    strength, fps = onsets.strength, onsets.fps
     size = fft.next_fast_len(4 * len(strength), real=True)
     spectrum = np.abs(fft.rfft(strength - strength.mean(), size))
     candidates_hz = np.linspace(1.0 - TEMPO_REACH, 1.0 + TEMPO_REACH, 4001) * bpm / 60.0
@@ -183,32 +197,45 @@ def _sharpened(strength: Array, fps: float, bpm: float) -> float:
     return float(candidates_hz[np.argmax(power)] * 60.0)
 
 
-def _best_phase(strength: Array, fps: float, period_s: float) -> float:
+def _best_phase(onsets: Onsets, period_s: float) -> float:
     """When in the period the onsets are strongest, in seconds."""
-    phases = (np.arange(len(strength)) / fps / period_s % 1.0 * PHASES).astype(int)
+    strength = onsets.strength
+    phases = (np.arange(len(strength)) / onsets.fps / period_s % 1.0 * PHASES).astype(int)
     blur = 0.015 / period_s * PHASES
     met = gaussian_filter1d(np.bincount(phases, strength, PHASES), blur, mode="wrap")
     asked = gaussian_filter1d(np.bincount(phases, minlength=PHASES).astype(float), blur, mode="wrap")
-    return float((np.argmax(met / asked) + 0.5) / PHASES * period_s)
+    return float((np.argmax(met / np.maximum(asked, 1e-9)) + 0.5) / PHASES * period_s)
 
 
-def _nearest_fit(fine: Array, fps: float, line: Line, reach_s: float, turn_s: float) -> Line:
-    """The line near another that meets the most onsets: all shifts up to `reach_s`, its ends turned up to `turn_s` each
-    way.
+def _fitted(line: Line, onsets: Onsets, progress: Progress, *, may_turn: bool) -> Line:
+    """The line near another that meets the most onsets, in ever finer steps."""
+    for blur_s, reach_s in ROUNDS:
+        progress.check()
+        blurred = gaussian_filter1d(onsets.fine, blur_s * onsets.fine_fps)
+        shifts_s = np.linspace(-reach_s, reach_s, STEPS)
+        line = _best_of(line, blurred, onsets.fine_fps, shifts_s, shifts_s if may_turn else np.zeros(1))
+    return replace(line, first_s=line.first_s % line.period_s)
+
+
+def _best_of(line: Line, fine: Array, fps: float, shifts_s: Array, turns_s: Array) -> Line:
+    """The line that meets the most of a curve, of those shifted by each of `shifts_s` and turned at their ends by each
+    of `turns_s`.
     """
     beats_s = line.beats_s(len(fine) / fps)
     if len(beats_s) < 2:
         return line
     lever = np.linspace(-1.0, 1.0, len(beats_s))
-    shifts_s = np.linspace(-reach_s, reach_s, STEPS)
-    turns_s = np.linspace(-turn_s, turn_s, STEPS) if turn_s else np.zeros(1)
-    frames = np.arange(len(fine))
-    met = np.array(
-        [
-            [np.interp((beats_s + shift_s + turn * lever) * fps, frames, fine).sum() for turn in turns_s]
-            for shift_s in shifts_s
-        ]
-    )
+    some = slice(None, None, 1 + len(beats_s) // MOST_BEATS)
+    turned_s = beats_s[some] + turns_s[:, None] * lever[some]
+    met = np.array([_at(fine, (turned_s + shift_s) * fps).sum(axis=1) for shift_s in shifts_s])
     best_shift, best_turn = np.unravel_index(int(np.argmax(met)), met.shape)
-    turn = float(turns_s[best_turn])
-    return Line(line.first_s + float(shifts_s[best_shift]) - turn, line.period_s + 2.0 * turn / (len(beats_s) - 1))
+    shift_s, turn_s = float(shifts_s[best_shift]), float(turns_s[best_turn])
+    return Line(line.first_s + shift_s - turn_s, line.period_s + 2.0 * turn_s / (len(beats_s) - 1))
+
+
+def _at(curve: Array, places: Array) -> Array:
+    """A curve's values at fractional frames, by straight lines; beyond its ends, the values there."""
+    places = np.clip(places, 0.0, len(curve) - 1.0)
+    before = np.minimum(places.astype(int), len(curve) - 2)
+    after_share = places - before
+    return np.asarray((1.0 - after_share) * curve[before] + after_share * curve[before + 1])

@@ -103,8 +103,8 @@ def measure_envelopes(audio: AudioFile, progress: Progress) -> Envelopes:
         audio.duration_s,
         coarse.fps,
         fine.fps,
-        _until_end(np.concatenate(coarse_rows), audio, coarse),
-        _until_end(np.concatenate(fine_rows), audio, fine),
+        _inside(np.concatenate(coarse_rows), audio, coarse),
+        _inside(np.concatenate(fine_rows), audio, fine),
         _means(np.concatenate(chroma_rows)[: audio.length // coarse.hop + 1]),
     )
 
@@ -198,11 +198,11 @@ def _chroma_matrix(rate: int, size: int) -> Array:
     return matrix
 
 
-def _until_end(rows: Array, audio: AudioFile, spectra: _Spectra) -> Array:
-    """The rows inside the recording, without the click that a window hears where the recording is cut off."""
+def _inside(rows: Array, audio: AudioFile, spectra: _Spectra) -> Array:
+    """The rows inside the recording, without the clicks that windows hear where it is cut from longer sound."""
     rows = rows[: audio.length // spectra.hop + 1]
-    cut = max(0, (audio.length - spectra.size // 2) // spectra.hop)
-    rows[cut:] = 0.0
+    rows[: spectra.size // 2 // spectra.hop + LAG_FRAMES + 1] = 0.0
+    rows[max(0, (audio.length - spectra.size // 2) // spectra.hop) :] = 0.0
     return rows
 
 

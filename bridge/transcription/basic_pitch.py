@@ -9,14 +9,14 @@ from functools import cached_property
 from bridge.audio.file import AudioFile
 from bridge.errors import InvalidRequest
 from bridge.model import EngineId, Note
-from bridge.music.notes import one_at_a_time, without_overlaps
+from bridge.music.notes import one_at_a_time, without_ghosts, without_overlaps
 from bridge.progress import Progress
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, identity
 from bridge.transcription.polyphony import Polyphony
 from bridge.transcription.profiles import PROFILES, Profile
 from bridge.transcription.stretches import Decoder, notes_of
-from bridge.transcription.velocity import as_notes, audible
+from bridge.transcription.velocity import as_notes, credible
 from bridge.transcription.voice import Voice
 
 #: Raised whenever the same posteriors would give other notes, so that cached ones are known to be stale.
@@ -71,7 +71,7 @@ class BasicPitchTranscriber:
         decode: Decoder = Voice(profile) if profile.one_voice else Polyphony(profile)
         workers = min(_MOST_WORKERS, os.cpu_count() or 1)
         windows = evidence(audio, self._network, profile, workers, progress)
-        notes = as_notes(audible(list(notes_of(windows, decode))), profile.velocity_range)
+        notes = as_notes(credible(list(notes_of(windows, decode))), profile.velocity_range)
         inside = [note for note in notes if note.onset_s < audio.duration_s]
         clean = without_overlaps(inside)
-        return one_at_a_time(clean, profile.min_note_ms / 1000.0) if profile.one_voice else clean
+        return one_at_a_time(clean, profile.min_note_ms / 1000.0) if profile.one_voice else without_ghosts(clean)

@@ -6,6 +6,9 @@ import numpy as np
 
 from bridge.transcription.frames import CONTOUR_BINS, LOWEST_PITCH, Evidence, Found
 
+# The middle one of a semitone's three bins is its centre: basic_pitch.constants says so, a tone in tune peaks there.
+# basic_pitch.note_creation.get_pitch_bends takes the first for it and is a third of a semitone off.
+_CENTRE_BIN = 1
 _REACH = 2 * CONTOUR_BINS  # two semitones: what a MIDI pitch wheel covers unless told otherwise
 _EVERY_FRAMES = 2  # 23 ms a point: eight points a cycle of a 5 Hz vibrato
 _FAINT = 0.1  # posterior below which a frame keeps the bend before it
@@ -16,7 +19,7 @@ def contour_of(known: Evidence, note: Found) -> tuple[tuple[int, float], ...]:
     """(frame, semitones from the note's pitch) every second frame of the note, from its contour posterior."""
     import scipy.ndimage
 
-    centre = (note.pitch - LOWEST_PITCH) * CONTOUR_BINS
+    centre = (note.pitch - LOWEST_PITCH) * CONTOUR_BINS + _CENTRE_BIN
     low, high = max(0, centre - _REACH), min(known.contour.shape[1], centre + _REACH + 1)
     salience = known.contour[note.start : note.end, low:high]
     peak = salience.argmax(axis=1)

@@ -15,6 +15,7 @@ from bridge.transcription.frames import (
 )
 
 _FFT_SAMPLES = 4096  # 186 ms, 5.4 Hz a bin: semitones apart from about D2 up; below, neighbours share their level
+_EVERY_FRAMES = 2  # a level each 23 ms is enough of a window of 186 ms; the frame between has the same
 SILENCE_DB = -120.0
 
 
@@ -34,10 +35,10 @@ def semitone_levels(window: Matrix) -> Matrix:
     import scipy.fft
 
     taper = np.hanning(_FFT_SAMPLES).astype(np.float32)
-    starts = EDGE_SAMPLES - _FFT_SAMPLES // 2 + FRAME_SAMPLES * np.arange(KEPT_FRAMES)
+    starts = EDGE_SAMPLES - _FFT_SAMPLES // 2 + FRAME_SAMPLES * np.arange(0, KEPT_FRAMES, _EVERY_FRAMES)
     frames = np.lib.stride_tricks.sliding_window_view(window, _FFT_SAMPLES)[starts] * taper
     spectrum = np.abs(scipy.fft.rfft(frames, axis=1)) ** 2
-    below = np.concatenate([np.zeros((KEPT_FRAMES, 1), spectrum.dtype), np.cumsum(spectrum, axis=1)], axis=1)
+    below = np.concatenate([np.zeros((len(frames), 1), spectrum.dtype), np.cumsum(spectrum, axis=1)], axis=1)
     edges = (
         440.0
         * 2.0 ** ((np.arange(LOWEST_PITCH, LOWEST_PITCH + PITCHES + 1) - 69.5) / 12.0)
@@ -48,4 +49,5 @@ def semitone_levels(window: Matrix) -> Matrix:
     # A full-scale sine puts the taper's energy, times half its length and a quarter, into its bins.
     full_scale = np.sum(taper.astype(np.float64) ** 2) * _FFT_SAMPLES / 4.0
     power = np.maximum(below[:, high] - below[:, low], 0.0) / full_scale
-    return np.asarray(10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DB / 10.0))), dtype=np.float32)
+    level_db = 10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DB / 10.0)))
+    return np.repeat(level_db.astype(np.float32), _EVERY_FRAMES, axis=0)

@@ -14,17 +14,24 @@ _TYPICAL_VELOCITY = 80  # mezzo-forte: what a note of the part's median strength
 _FAINT_DB = 45.0  # a note that much below the part's loud ones is bleed from another part, or reverberation
 _INAUDIBLE_DB = -75.0  # and so is one whose fundamental is below this, re full scale
 _LOUD_PERCENTILE = 90.0
+_LEAST_CONFIDENCE = 0.3  # below are the smeared beginnings and ends of low notes; on songs it changes F by 0.002
 
 
-def audible(found: Sequence[Found]) -> list[Found]:
-    """The notes without those far below the part's loud ones.
+def credible(found: Sequence[Found]) -> list[Found]:
+    """The notes without those that the network hardly believes in and those far below the part's loud ones.
 
     The network hears every window at the same loudness, even one of nothing but noise.
     """
     if not found:
         return []
     loud_db = float(np.percentile([note.level_db for note in found], _LOUD_PERCENTILE))
-    return [note for note in found if note.level_db >= max(loud_db - _FAINT_DB, _INAUDIBLE_DB)]
+    faintest_db = max(loud_db - _FAINT_DB, _INAUDIBLE_DB)
+    return [note for note in found if note.level_db >= faintest_db and confidence(note) >= _LEAST_CONFIDENCE]
+
+
+def confidence(note: Found) -> float:
+    """Geometric mean of the onset's posterior and the mean posterior that the note sounds, 0 to 1."""
+    return min(1.0, math.sqrt(note.onset * note.sounding))
 
 
 def as_notes(found: Sequence[Found], velocity_range: tuple[int, int]) -> list[Note]:
@@ -38,7 +45,6 @@ def as_notes(found: Sequence[Found], velocity_range: tuple[int, int]) -> list[No
     synthesizers play, amplitude proportional to velocity squared (Downloadable Sounds level 1): 12 dB above the median
     doubles the velocity of 80, 12 dB below halves it.
 
-    Confidence is the geometric mean of the onset's posterior and the mean posterior that the note sounds.
     """
     if not found:
         return []
@@ -55,6 +61,6 @@ def _note(found: Found, velocity: int) -> Note:
         offset_s=frame_time_s(found.end),
         pitch=found.pitch,
         velocity=velocity,
-        confidence=min(1.0, math.sqrt(found.onset * found.sounding)),
+        confidence=confidence(found),
         bend=tuple((frame_time_s(frame) - onset_s, semitones) for frame, semitones in found.bend),
     )

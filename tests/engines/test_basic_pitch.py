@@ -18,7 +18,7 @@ from bridge.errors import Cancelled, InvalidRequest
 from bridge.model import Note
 from bridge.progress import Progress, Report
 from bridge.transcription.basic_pitch import BasicPitchTranscriber
-from bridge.transcription.frames import KEPT_FRAMES, Evidence, joined
+from bridge.transcription.frames import joined
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, model_path
 from bridge.transcription.polyphony import Polyphony
@@ -42,7 +42,9 @@ def sound(rows: Rows, rate: int, length_s: float, vibrato_semitones: float = 0.0
         time_s = np.arange(round((offset_s - onset_s) * rate)) / rate
         wave = vibrato_semitones * np.sin(2 * np.pi * 5.5 * time_s)
         phase = 2 * np.pi * np.cumsum(440.0 * 2.0 ** ((pitch + wave - 69) / 12)) / rate
-        tone = sum(np.sin(h * phase) / h**1.5 for h in range(1, 7) if h * 440.0 * 2.0 ** ((pitch - 69) / 12) < rate / 2.2)
+        tone = sum(
+            np.sin(h * phase) / h**1.5 for h in range(1, 7) if h * 440.0 * 2.0 ** ((pitch - 69) / 12) < rate / 2.2
+        )
         tone = tone * np.minimum(1.0, np.minimum(time_s / 0.005, (time_s[-1] - time_s) / 0.02))
         start = round(onset_s * rate)
         samples[start : start + len(tone)] += level * tone * (1.0 if vibrato_semitones else np.exp(-2.0 * time_s))
@@ -79,7 +81,8 @@ def assert_clean(notes: list[Note], duration_s: float, one_voice: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "truth", "vibrato"), [("bass", BASS, 0.0), ("melody", LEAD, 0.0), ("mix", CHORDS, 0.0), ("vocals", SUNG, 0.4)]
+    "part, truth, vibrato",
+    [("bass", BASS, 0.0), ("melody", LEAD, 0.0), ("mix", CHORDS, 0.0), ("vocals", SUNG, 0.4)],
 )
 def test_known_notes_are_found_and_little_else(
     tmp_path: Path, transcriber: BasicPitchTranscriber, part: str, truth: Rows, vibrato: float
@@ -108,7 +111,9 @@ def test_silence_of_any_length_has_no_notes(
 
 @pytest.mark.parametrize("part", PROFILES)
 @pytest.mark.parametrize("length", [1, 4410])
-def test_a_scrap_of_sound_is_no_problem(tmp_path: Path, transcriber: BasicPitchTranscriber, part: str, length: int) -> None:
+def test_a_scrap_of_sound_is_no_problem(
+    tmp_path: Path, transcriber: BasicPitchTranscriber, part: str, length: int
+) -> None:
     audio = audio_file(tmp_path, sound([(0.0, 0.5, 60)], 44100, 0.5)[:length], 44100)
     assert_clean(transcriber.transcribe(audio, part, Progress()), audio.duration_s, PROFILES[part].one_voice)
 
@@ -127,8 +132,10 @@ def test_what_is_not_a_number_counts_as_silence(tmp_path: Path, transcriber: Bas
 def test_the_same_audio_gives_the_same_notes(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
     audio = audio_file(tmp_path, sound(SUNG, 44100, 5.0, 0.4), 44100)
     first = transcriber.transcribe(audio, "vocals", Progress())
-    assert transcriber.transcribe(audio, "vocals", Progress()) == first == BasicPitchTranscriber().transcribe(
-        audio, "vocals", Progress()
+    assert (
+        transcriber.transcribe(audio, "vocals", Progress())
+        == first
+        == BasicPitchTranscriber().transcribe(audio, "vocals", Progress())
     )
 
 
@@ -157,12 +164,21 @@ def test_a_glide_is_in_the_bend(tmp_path: Path, transcriber: BasicPitchTranscrib
     assert semitones[(times > 0.75) & (times < 0.9)] == pytest.approx(0.4, abs=0.15)
 
 
+def test_a_late_note_is_on_time(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    samples = sound([(58.0, 58.5, 64)], 22050, 60.0)  # by then frames of 256 samples would be 0.3 s late
+    (note,) = transcriber.transcribe(audio_file(tmp_path, samples, 22050), "melody", Progress())
+    assert note.onset_s == pytest.approx(58.0, abs=0.02)
+    assert note.offset_s == pytest.approx(58.5, abs=0.1)
+
+
 def test_an_unknown_part_is_refused(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
     with pytest.raises(InvalidRequest, match="choose from bass"):
         transcriber.transcribe(audio_file(tmp_path, np.zeros(10, np.float32), 44100), "kazoo", Progress())
 
 
-def test_progress_rises_and_cancelling_stops_at_the_next_window(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+def test_progress_rises_and_cancelling_stops_at_the_next_window(
+    tmp_path: Path, transcriber: BasicPitchTranscriber
+) -> None:
     audio = audio_file(tmp_path, sound(SUNG, 22050, 20.0), 22050)
     seen: list[float] = []
     cancelled = threading.Event()
@@ -179,6 +195,7 @@ def test_progress_rises_and_cancelling_stops_at_the_next_window(tmp_path: Path, 
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("transcribe")]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's reader, which only the peer uses
 def test_posteriors_are_those_of_basic_pitch_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = logging.getLogger()
     handlers = list(root.handlers)
@@ -187,7 +204,7 @@ def test_posteriors_are_those_of_basic_pitch_itself(tmp_path: Path, caplog: pyte
     assert not caplog.records
     from basic_pitch.inference import run_inference
 
-    audio = audio_file(tmp_path, sound(LEAD, 22050, 5.0), 22050)
+    audio = audio_file(tmp_path, sound(LEAD, 22050, 4.6), 22050)
     peer = run_inference(audio.path, model_path())
     ours = joined(list(evidence(audio, Network(), PROFILES["mix"], 2, Progress())))
     # basic-pitch drops the last 0.7 % of every recording: it takes the frame rate for 86 a second.
@@ -197,36 +214,31 @@ def test_posteriors_are_those_of_basic_pitch_itself(tmp_path: Path, caplog: pyte
         np.testing.assert_allclose(getattr(ours, name)[:shared], peer[name], atol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def minute(tmp_path_factory: pytest.TempPathFactory) -> list[Evidence]:
-    """Evidence of 40 s of notes of many lengths, some much longer than a stretch of the tests below."""
+def chords_and_a_drone() -> Rows:
     rng = np.random.default_rng(3)
-    starts = np.sort(rng.uniform(0.2, 36.0, 40))
+    starts = np.sort(rng.uniform(0.2, 20.0, 30))
     rows = [(float(start), float(start + rng.uniform(0.2, 1.0)), int(rng.integers(48, 76))) for start in starts]
-    rows += [(2.0, 38.0, 41), (20.0, 30.0, 45)]
-    samples = sum(sound([row], 22050, 40.0, vibrato_semitones=0.01, level=0.1) for row in rows)
-    audio = audio_file(tmp_path_factory.mktemp("minute"), samples, 22050)
-    return list(evidence(audio, Network(), PROFILES["vocals"], 2, Progress()))
+    return [*rows, (2.0, 22.0, 41), (10.0, 18.0, 45)]
 
 
-@pytest.mark.parametrize("part", ["mix", "vocals"])
-def test_stretches_give_the_notes_of_the_whole(minute: list[Evidence], part: str) -> None:
+def a_line_with_a_long_note() -> Rows:
+    short = [(0.3 + 0.4 * i, 0.65 + 0.4 * i, 57 + (7 * i) % 12) for i in range(20)]
+    return [*short, (8.5, 20.0, 64), *((20.3 + 0.4 * i, 20.7 + 0.4 * i, 57 + (5 * i) % 12) for i in range(6))]
+
+
+@pytest.mark.parametrize("part, rows", [("mix", chords_and_a_drone()), ("vocals", a_line_with_a_long_note())])
+def test_stretches_give_each_note_of_the_whole_once_and_whole(tmp_path: Path, part: str, rows: Rows) -> None:
+    samples = sum(sound([row], 22050, 24.0, vibrato_semitones=0.01, level=0.1) for row in rows)
+    audio = audio_file(tmp_path, samples, 22050)
+    windows = list(evidence(audio, Network(), PROFILES[part], 2, Progress()))
     decode = (Voice if PROFILES[part].one_voice else Polyphony)(PROFILES[part])
-    whole = {(note.start, note.end, note.pitch) for note in notes_of(iter(minute), decode, 1000)}
-    cut = [(note.start, note.end, note.pitch) for note in notes_of(iter(minute), decode, 4)]
+    whole = {(note.start, note.end, note.pitch) for note in notes_of(iter(windows), decode, 1000)}
+    cut = [(note.start, note.end, note.pitch) for note in notes_of(iter(windows), decode, 2)]
     assert len(cut) == len(set(cut))
     assert len(whole) >= 20
-    assert len(whole ^ set(cut)) <= len(whole) // 20
-
-
-def test_a_note_over_many_stretches_stays_whole(tmp_path: Path) -> None:
-    audio = audio_file(tmp_path, sound([(1.0, 38.0, 57)], 22050, 40.0, vibrato_semitones=0.01), 22050)
-    for part in ("mix", "vocals"):
-        decode = (Voice if PROFILES[part].one_voice else Polyphony)(PROFILES[part])
-        known = evidence(audio, Network(), PROFILES[part], 2, Progress())
-        longest = max(notes_of(known, decode, 4), key=lambda note: note.end - note.start)
-        assert longest.pitch == 57
-        assert longest.end - longest.start >= 35 * KEPT_FRAMES * 22050 / 36164
+    assert len(whole ^ set(cut)) <= 2  # a border may fall on an edge of a note
+    longest = max(end - start for start, end, _ in cut)  # over several stretches of 284 frames
+    assert longest == max(end - start for start, end, _ in whole) >= 900
 
 
 def test_installed_back_ends_stay_unloaded_and_nothing_is_said(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def song(rate: int, channels: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, tuple[Path, np.ndarray]]:
-    """Every kind that this ffmpeg can code: (file, the song's samples). One run a song, as starting ffmpeg takes long."""
+    """Every kind that this ffmpeg can code: (file, the song's samples). One run a song: starting it takes long."""
     program = shutil.which("ffmpeg")
     if program is None:
         pytest.skip("the ffmpeg command is not installed")

@@ -194,6 +194,13 @@ def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
     assert (made.environment / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("left", [["bin", "lib"], ["Scripts", "Lib", "pyvenv.cfg"], []])
+def test_what_is_left_of_an_environment_is_known_as_such(tmp_path: Path, left: list[str]) -> None:
+    for name in left:
+        (tmp_path / name).mkdir()
+    assert bootstrap.is_environment(tmp_path)
+
+
 def test_two_set_ups_at_once_take_turns(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lock, order = tmp_path / "lock", []
 

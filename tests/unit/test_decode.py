@@ -134,6 +134,11 @@ def test_coders_delay_nothing(tmp_path, mix, name, codec, rate):
     assert result.warnings == ()
 
 
+@pytest.mark.parametrize("codec", ["aac", "alac"])
+def test_an_m4a_ends_where_the_recording_did(tmp_path, mix, codec):
+    assert decoded(encoded(tmp_path / "x.m4a", song(), codec), mix).audio.length == len(song())
+
+
 def test_an_mp3_without_a_tag_starts_where_one_with_a_tag_does(tmp_path, mix):
     tagged = encoded(tmp_path / "x.mp3", song(1.0, 44100), "libmp3lame", 44100).read_bytes()
     first = tagged.index(b"Xing") if b"Xing" in tagged else tagged.index(b"Info")

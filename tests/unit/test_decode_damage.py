@@ -122,13 +122,13 @@ def test_what_is_not_audio_gets_one_line(tmp_path, capfd, make, reason):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_playlist_does_not_reach_other_files(tmp_path):
-    soundfile.write(tmp_path / "secret.wav", noise(), RATE)
-    (tmp_path / "x.m3u8").write_bytes(PLAYLIST.replace(b"{}", bytes(tmp_path / "secret.wav")))
-    (tmp_path / "y.ffconcat").write_text(f"ffconcat version 1.0\nfile '{tmp_path}/secret.wav'\n")
-    for name in ("x.m3u8", "y.ffconcat"):
-        with pytest.raises(AudioUnreadable):
-            decoded(tmp_path / name, tmp_path)
+@pytest.mark.parametrize("name, content", [("x.m3u8", PLAYLIST), ("x.ffconcat", b"ffconcat version 1.0\nfile {}\n")])
+def test_a_playlist_does_not_reach_other_files(tmp_path, monkeypatch, name, content):
+    monkeypatch.chdir(tmp_path)
+    coded(tmp_path, "secret.ts")
+    (tmp_path / name).write_bytes(content.replace(b"{}", b"secret.ts"))
+    with pytest.raises(AudioUnreadable):
+        decoded(tmp_path / name, tmp_path)
 
 
 def test_a_file_without_read_permission_is_said(tmp_path):

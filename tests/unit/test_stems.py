@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,7 +51,13 @@ def test_stems_have_the_shape_of_their_source(tmp_path: Path) -> None:
     )
     for name, file in files.items():
         info = soundfile.info(str(tmp_path / "a" / "b" / f"{name}.wav"))
-        assert (info.samplerate, info.channels, info.frames, info.format, info.subtype) == (RATE, 1, 100, "WAV", "PCM_24")
+        assert (info.samplerate, info.channels, info.frames, info.format, info.subtype) == (
+            RATE,
+            1,
+            100,
+            "WAV",
+            "PCM_24",
+        )
         assert (file.sample_rate, file.channels, file.length) == (RATE, 1, 100)
 
 
@@ -60,7 +65,12 @@ def test_an_extra_part_is_written_but_not_taken_out(tmp_path: Path) -> None:
     melody = noise(200, scale=0.1)
     source = source_of(tmp_path, melody)
     files = write_stems(
-        source, iter([{"melody": melody, "guitar": melody}]), tmp_path, "left", subtract=["melody"], sample_format="pcm24"
+        source,
+        iter([{"melody": melody, "guitar": melody}]),
+        tmp_path,
+        "left",
+        subtract=["melody"],
+        sample_format="pcm24",
     )
     assert np.abs(files["guitar"].read()).max() > 0.1
     assert np.abs(files["left"].read()).max() < 2**-22
@@ -89,7 +99,7 @@ def test_a_source_above_full_scale_has_float_stems_that_do_not_clip(tmp_path: Pa
     assert np.abs(total - loud).max() < 1e-6
 
 
-@pytest.mark.parametrize(("subtype", "peak"), [("PCM_16", 1.0), ("PCM_24", 1.0), ("FLOAT", 1.0), ("FLOAT", 0.0)])
+@pytest.mark.parametrize("subtype,peak", [("PCM_16", 1.0), ("PCM_24", 1.0), ("FLOAT", 1.0), ("FLOAT", 0.0)])
 def test_a_source_within_full_scale_has_24_bit_stems(tmp_path: Path, subtype: str, peak: float) -> None:
     assert stem_format(source_of(tmp_path, np.full((9, 2), peak, np.float32), subtype)) == "pcm24"
 
@@ -157,7 +167,7 @@ def test_a_residual_may_not_overwrite_a_part(tmp_path: Path) -> None:
 
 def test_a_source_that_pcm_cannot_hold_is_refused(tmp_path: Path) -> None:
     source = source_of(tmp_path, noise(8, scale=9.0), "FLOAT")
-    with pytest.raises(ValueError, match="full|exceeds"):
+    with pytest.raises(ValueError, match="exceeds"):
         write_stems(source, iter([{"bass": noise(8)}]), tmp_path, "left", subtract=["bass"], sample_format="pcm24")
 
 
@@ -171,10 +181,13 @@ def test_a_folder_in_the_way_of_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "s" / "bass.wav").mkdir(parents=True)
     source = source_of(tmp_path, noise(8, scale=0.1))
     with pytest.raises(OutputUnwritable, match=r"bass\.wav"):
-        write_stems(source, iter([{"bass": noise(8)}]), tmp_path / "s", "left", subtract=["bass"], sample_format="pcm24")
+        write_stems(
+            source, iter([{"bass": noise(8)}]), tmp_path / "s", "left", subtract=["bass"], sample_format="pcm24"
+        )
 
 
 def test_a_disk_that_fills_up_midway_is_reported(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="file sizes can be limited only on Unix")
     source = source_of(tmp_path, noise(60_000, scale=0.1))
     blocks = iter([{"bass": noise(30_000)}, {"bass": noise(30_000)}])
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -134,3 +134,11 @@ def test_a_tempo_that_midi_cannot_hold_is_refused(bpm):
 def test_beats_that_do_not_ascend_are_refused(beats):
     with pytest.raises(ValueError, match="ascend"):
         Timeline.from_grid(BeatGrid(120.0, beats, ()), 1.0)
+
+
+def test_rounding_to_whole_microseconds_never_adds_up_in_a_tempo_map():
+    beats = [0.0]
+    for index in range(10_000):
+        beats.append(beats[-1] + (0.5000004 if index % 2 else 0.6000004))
+    timeline = Timeline.from_grid(BeatGrid(109.0, tuple(beats), ()), beats[-1])
+    assert abs(timeline.ticks_to_seconds(10_000 * 480) - beats[-1]) < 1e-5

@@ -215,7 +215,7 @@ def test_a_damaged_file_is_not_found_even_when_its_hash_was_remembered(small: we
     assert weights.find("htdemucs") == target().parent
     target().write_bytes(CONTENT[:-1])
     assert weights.find("htdemucs") is None
-    with pytest.raises(EngineUnavailable, match="damaged.*stembridge models download htdemucs"):
+    with pytest.raises(EngineUnavailable, match=r"damaged.*stembridge models download htdemucs"):
         weights.installed("htdemucs", target().parent)
 
 

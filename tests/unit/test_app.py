@@ -1,0 +1,60 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.app import engines_for
+from bridge.errors import EngineUnavailable, InvalidRequest
+from bridge.model import ConversionRequest
+from bridge.names import PARTS
+
+
+def request(**options) -> ConversionRequest:
+    return ConversionRequest(source=Path("song.wav"), out_dir=Path(), **options)
+
+
+def test_without_weights_builtin_is_taken_and_the_user_is_told_why():
+    choice = engines_for(request())
+    assert choice.engines.separator.identity.name == "builtin"
+    assert "no Demucs weights" in choice.reasons[0]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_recording_of_one_part_is_not_separated(part):
+    separator = engines_for(request(recording=part)).engines.separator
+    assert separator.parts == (part,)
+    assert separator.identity.name == "none"
+
+
+@pytest.mark.parametrize("options", [{"recording": "mix"}, {"separator": "none"}])
+def test_a_mix_has_no_separator(options):
+    assert engines_for(request(**options)).engines.separator is None
+
+
+@pytest.mark.parametrize(
+    "options", [{"separator": "magic"}, {"drum_engine": "magic"}, {"recording": "bass", "separator": "builtin"}]
+)
+def test_what_does_not_exist_or_go_together_is_refused(options):
+    with pytest.raises(InvalidRequest):
+        engines_for(request(**options))
+
+
+def test_a_model_without_weights_is_refused_with_the_mend():
+    with pytest.raises(EngineUnavailable, match="stembridge models download htdemucs_ft"):
+        engines_for(request(separator="htdemucs_ft"))
+
+
+def test_choosing_engines_loads_none_of_their_libraries():
+    """A conversion that is cached takes under a second, and loading scipy alone takes longer."""
+    code = """
+import sys
+from pathlib import Path
+from bridge.app import engines_for
+from bridge.model import ConversionRequest
+engines_for(ConversionRequest(source=Path("song.wav"), out_dir=Path()))
+heavy = {"scipy", "librosa", "numba", "onnxruntime", "torch", "basic_pitch", "av"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[]\n"

@@ -1,0 +1,39 @@
+"""The table of profiles holds what its columns promise."""
+
+import pytest
+
+from bridge.model import PITCHED_PARTS
+from bridge.transcription.profiles import PROFILES, SOURCE_FOR_PART, Profile
+
+
+def test_every_pitched_part_and_the_whole_mix_has_a_profile() -> None:
+    assert set(PROFILES) == {*PITCHED_PARTS, "mix"}
+
+
+def test_the_ranges_are_those_of_the_parts() -> None:
+    ranges = {part: (profile.min_hz, profile.max_hz) for part, profile in PROFILES.items()}
+    assert ranges == {"bass": (30, 500), "melody": (80, 8000), "vocals": (80, 4000), "mix": (27.5, 8000)}
+
+
+def test_bass_and_vocals_sound_one_note_at_a_time() -> None:
+    assert {part for part, profile in PROFILES.items() if profile.one_voice} == {"bass", "vocals"}
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_numbers_lie_in_their_ranges(profile: Profile) -> None:
+    assert 0 < profile.min_hz < profile.max_hz
+    assert 0 < profile.frame_threshold < profile.onset_threshold < 1
+    assert 0 <= profile.periodicity <= 1
+    assert profile.min_note_ms > 12  # a frame
+    low, high = profile.velocity_range
+    assert 1 <= low < high <= 127
+
+
+def test_every_part_has_a_source_for_every_kind_of_separator() -> None:
+    assert set(SOURCE_FOR_PART) == {"neural", "builtin"}
+    assert all(set(sources) == set(PITCHED_PARTS) for sources in SOURCE_FOR_PART.values())
+
+
+def test_the_table_cannot_be_changed_by_its_users() -> None:
+    with pytest.raises(TypeError):
+        PROFILES["bass"] = PROFILES["mix"]  # type: ignore[index]
