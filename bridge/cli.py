@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge import __version__
+from bridge.commands.lazy import LazyGroup
 from bridge.display import Display, JsonDisplay, LiveDisplay, PlainDisplay
 from bridge.errors import BridgeError, Cancelled, InvalidRequest
 from bridge.names import DRUM_ENGINES, PARTS, RECORDINGS, SEPARATORS
@@ -90,7 +91,7 @@ class _Parts(click.ParamType[tuple[str, ...]]):
         return tuple(name for name in PARTS if name in wanted)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="stembridge")
 @click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
 @click.pass_context

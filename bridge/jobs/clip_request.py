@@ -46,7 +46,8 @@ def spec_from_request(data: bytes, job_id: str, out_root: Path) -> JobSpec:
     """
     clip = parse_clip(data)
     source = check_file(clip)
-    chosen = {name: value for name, value in msgspec.structs.asdict(clip.options).items() if name in _CONVERSION_OPTIONS}
+    asked = msgspec.structs.asdict(clip.options)
+    chosen = {name: asked[name] for name in _CONVERSION_OPTIONS}
     suffix = hashlib.sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     try:
         # Made by way of convert, since only that checks values.

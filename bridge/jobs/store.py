@@ -29,7 +29,7 @@ KEEP_JOBS = 1000
 #: How long any ended job is kept: whoever asked for it may have been away for a week.
 KEEP_S = 7 * 86_400.0
 #: How long a call waits for another process that is writing. Its own transactions take milliseconds.
-BUSY_TIMEOUT_S = 1.0
+BUSY_TIMEOUT_S = 0.5
 
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger(__name__)
@@ -228,7 +228,8 @@ class JobStore:
                 f"{self.path} is corrupt ({reason}) and can't be moved away: {error.strerror or error}"
             ) from error
         self.generation += 1
-        self._tell(f"the jobs' database was corrupt ({reason}); it was set aside as {aside}, and a new one begun")
+        why = " ".join(str(reason).split())
+        self._tell(f"the jobs' database was corrupt ({why}); it was set aside as {aside}, and a new one begun")
         try:
             self._connection = self._opened()
         except sqlite3.DatabaseError as error:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Protocol
@@ -56,7 +56,7 @@ class Worker(Protocol):
         """Ask the process to tidy up and end; returns at once."""
 
     def death(self) -> str:
-        """Why a process that is gone said no last word, in one line."""
+        """Why a process that is gone said no last word, in one line; empty where somebody asked it to end."""
 
     @property
     def complaints(self) -> str:
@@ -107,14 +107,9 @@ class WorkerProcess:
         )
         self._asked = False
         self._spec_sent = threading.Event()
-        name = f"job-{job.id[:8]}"
-        self._threads = [
-            threading.Thread(target=self._talk, name=f"{name}-news", daemon=True),
-            threading.Thread(target=self._complaints.drain, args=[self._process.stderr], name=f"{name}-stderr"),
-        ]
-        self._threads[1].daemon = True
-        for thread in self._threads:
-            thread.start()
+        self._news_thread = self._thread("news", self._talk)
+        self._stderr_thread = self._thread("stderr", self._complaints.drain, self._process.stderr)
+        self._end_thread = self._thread("end", self._bury)
 
     @property
     def pid(self) -> int:
@@ -127,12 +122,13 @@ class WorkerProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._kill()
-        self._process.wait()
-        while self._threads[0].is_alive():  # it may wait for room among the news
+        if self._process.poll() is None:
+            self._kill()
+        self._end_thread.join()
+        while self._news_thread.is_alive():  # it may wait for room among the news
             with contextlib.suppress(queue.Empty):
                 self._news.get(timeout=0.05)
-        self._threads[1].join(ENDING_S)  # a child of its own may still hold the pipe
+        self._stderr_thread.join(ENDING_S)  # a child of its own may still hold the pipe
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # what it never read
             self._process.stdin.close()
@@ -171,15 +167,17 @@ class WorkerProcess:
                 self._process.stdin.close()
 
     def death(self) -> str:
-        """Why a process that is gone said no last word, in one line."""
+        """Why a process that is gone said no last word, in one line; empty where somebody asked it to end."""
         try:
             code = self._process.wait(ENDING_S)
         except subprocess.TimeoutExpired:
             return "it closed its output without a result"
-        self._threads[1].join(ENDING_S)
+        self._stderr_thread.join(ENDING_S)
         last = self._complaints.last_line()
         if code == -9:  # SIGKILL, which Windows' signal module lacks
             reason = "it ran out of memory or was killed: close other programs, or convert less at once"
+        elif code == -signal.SIGTERM:
+            return ""
         elif code < 0:
             reason = f"it crashed with {_signal_name(-code)}"
         elif code == 0:
@@ -192,6 +190,11 @@ class WorkerProcess:
     def complaints(self) -> str:
         """The end of what it wrote to standard error."""
         return self._complaints.text()
+
+    def _thread(self, role: str, target: Callable[..., None], *args: object) -> threading.Thread:
+        thread = threading.Thread(target=target, args=args, name=f"job-{self._job.id[:8]}-{role}", daemon=True)
+        thread.start()
+        return thread
 
     def _talk(self) -> None:
         """Send the spec, then listen to the end: a thread of its own, since either may wait for ever."""
@@ -211,14 +214,18 @@ class WorkerProcess:
                     self._news.put(news)
         self._news.put(GONE)
 
+    def _bury(self) -> None:
+        """Wait for the process's end; what it leaves behind dies too, else it could hold the pipes open for ever."""
+        self._process.wait()
+        self._kill()
+
     def _kill(self) -> None:
         """Kill the process, and what it started in its own session."""
-        if os.name == "nt":
+        if sys.platform == "win32":
             self._process.kill()
-            return
-        # Its group, not only itself: what an engine started must not outlive the job.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        else:  # its group, not only itself: what an engine started must not outlive the job
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 class _Tail:

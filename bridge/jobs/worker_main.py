@@ -135,7 +135,7 @@ class Teller:
         self._clock = clock
         self._lock = threading.Lock()
         self._stage = ""
-        self._told_s = float("-inf")
+        self._told_s = clock()
 
     def tell(self, news: News) -> None:
         """Write it."""

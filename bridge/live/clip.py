@@ -23,7 +23,7 @@ MAX_MARKERS = 20_000
 #: Heard before and after a clip's own stretch of the file (s): an attack right at a clip's edge is found by the silence
 #: or sound before it, and the engines' windows are up to 2 s long.
 CONTEXT_S = 1.0
-#: Turns a second of file or a beat into something that is still exact to far below a sample.
+#: Limits of seconds and beats: eleven days, and six times the longest Arrangement that Live has; damage is beyond them.
 _MAX_SECONDS, _MAX_BEATS = 1e6, 1e7
 #: Live's warp mode in which pitch follows speed, and `pitch_coarse` and `pitch_fine` have no effect (its manual).
 RE_PITCH: Final = 3
@@ -222,13 +222,14 @@ class ClipFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise InvalidRequest("the clip plays nothing of its file: move its markers, then convert again")
         return start_s, end_s
 
-    def range_s(self) -> tuple[float, float | None] | None:
-        """What to convert of the file, in seconds: what is heard, and `CONTEXT_S` around it; None for all of it."""
+    def range_s(self) -> tuple[float, float] | None:
+        """What to convert of the file, in seconds: what is heard, and `CONTEXT_S` around it; None for all of it.
+
+        The end may lie behind the file's, whose exact length is only known once it is decoded.
+        """
         start_s, end_s = self.heard_s()
         start_s, end_s = max(0.0, start_s - CONTEXT_S), end_s + CONTEXT_S
-        if end_s < self.file_s:
-            return start_s, end_s
-        return (start_s, None) if start_s > 0.0 else None
+        return None if start_s == 0.0 and end_s >= self.file_s else (start_s, end_s)
 
 
 def parse_clip(data: bytes) -> ClipFacts:

@@ -74,7 +74,7 @@ class WarpMap:
 
     @classmethod
     def at_tempo(cls, tempo_bpm: float, *, start_s: float = 0.0, speed: float = 1.0) -> WarpMap:
-        """The map of an unwarped clip whose left edge is at `start_s` of the file and which plays `speed` times as fast."""
+        """The map of an unwarped clip, `speed` times as fast as its file, whose left edge is at `start_s` of that."""
         seconds_per_beat = speed * 60.0 / tempo_bpm
         return cls((start_s, start_s + seconds_per_beat), (0.0, 1.0))
 
@@ -234,4 +234,6 @@ def _turn_in_new_clip(start: float, loop: tuple[float, float]) -> tuple[float, f
     return lead_in, lead_in + loop[1] - loop[0]
 
 
-_NOTHING_PLAYED = "the clip plays nothing of its file: its end is not after its start; move its markers, then convert again"
+_NOTHING_PLAYED = (
+    "the clip plays nothing of its file: its end is not after its start; move its markers, then convert again"
+)

@@ -156,7 +156,8 @@ def json_text(received: str) -> bytes:
 
 def to_json(value: Mapping[str, Any]) -> str:
     """A JSON object in ASCII that reads the same whether or not the reader undoes percent-encoding first."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=True).replace("%", "\\u0025")
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("%", "\\u0025").replace("\x7f", "\\u007f")  # DEL is ASCII, but not printable
 
 
 def _recognized(datagram: bytes, to: To) -> Message:

@@ -86,7 +86,7 @@ class Endings:
     def tell(self, key: JobKey, now_s: float) -> Ending | None:
         """The ending, to be sent now; None if it was just sent, or isn't remembered any more."""
         telling = self._all.get(key)
-        if telling is None or now_s - telling.last_s < RESEND_GAPS_S[0]:
+        if telling is None or now_s < telling.last_s + RESEND_GAPS_S[0]:
             return None
         telling.last_s = now_s
         telling.times += 1

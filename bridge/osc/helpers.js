@@ -90,7 +90,7 @@ function fromJson(text) {
   }
 }
 
-// The values of all `job/part` of a request.
+// The values of all `job/part` of a request; throws if it is larger than allowed.
 function parts(token, job, request) {
   var text = percentEncode(JSON.stringify(request));
   var total = Math.ceil(text.length / TABLE.limits.chunk_chars);

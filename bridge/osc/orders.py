@@ -22,7 +22,7 @@ from bridge.osc.protocol import BY_NAME
 from bridge.osc.sessions import OWNER_LENGTH
 
 if TYPE_CHECKING:
-    from bridge.jobs.model import Job, JobEvent, JobSpec, Origin
+    from bridge.jobs.model import Job, JobEvent, JobSpec, JobState, Origin
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +71,26 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended; the parts of a `Job` that tell it, without all that the job keeps of its clip."""
+
+    state: JobState
+    insert: str | None
+    error_code: str
+    error_text: str
+
+    @classmethod
+    def of(cls, job: Job) -> Outcome:
+        """The outcome of a job that has ended."""
+        return cls(job.state, job.insert, job.error_code, job.error_text)
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Order: make the message that tells how a job ended."""
 
     key: JobKey
-    job: Job
+    outcome: Outcome
 
 
 Order = Submit | Cancel | Tell
@@ -104,7 +119,7 @@ class Clerk:
                 return self._submit(order)
             if isinstance(order, Cancel):
                 return self._cancel(order)
-            return Done(order, ending=ending_of(order.job))
+            return Done(order, ending=ending_of(order.outcome))
         except BridgeError as error:
             log.warning("job %s: %s", job_id(order.key), error)
             # A job that could not be stopped now goes on; the device asks again.
@@ -117,32 +132,31 @@ class Clerk:
         identity = job_id(order.key)
         known = self._queue.get(identity)
         job = known or self._queue.submit(identity, "osc", self._to_spec(order.request, identity))
-        return Done(order, ending=ending_of(job)) if job.ended else Done(order, accepted=True)
+        return Done(order, ending=ending_of(Outcome.of(job))) if job.ended else Done(order, accepted=True)
 
     def _cancel(self, order: Cancel) -> Done:
         job = self._queue.get(job_id(order.key))
         if job is None:  # came before the request, or instead of it
             return Done(order, ending=failure("cancelled", "Cancelled."))
         job = self._queue.cancel(job.id)
-        return Done(order, ending=ending_of(job) if job.ended else None)
+        return Done(order, ending=ending_of(Outcome.of(job)) if job.ended else None)
 
 
-def ending_of(job: Job) -> Ending:
+def ending_of(outcome: Outcome) -> Ending:
     """The message that tells how a job ended."""
-    if job.state == "done":
-        return _result(job)
-    if job.state == "cancelled":
+    if outcome.state == "done":
+        return _result(outcome.insert)
+    if outcome.state == "cancelled":
         return failure("cancelled", "Cancelled.")
-    return failure(job.error_code or "internal", job.error_text)
+    return failure(outcome.error_code, outcome.error_text)
 
 
-def _result(job: Job) -> Ending:
-    if job.insert is None:
-        log.error("job %s: done, but there is no insert.json", job.id)
-        return failure("internal")
+def _result(insert: str | None) -> Ending:
+    if insert is None:
+        return failure("internal")  # a device's jobs have a clip, and whatever has a clip gets an insert.json
     try:
-        crc = _crc32(Path(job.insert))
-        path = escape(os.fsencode(job.insert).decode("utf-8"))
+        crc = _crc32(Path(insert))
+        path = escape(os.fsencode(insert).decode("utf-8"))
     except OSError:
         return failure("result-missing")
     except UnicodeDecodeError:

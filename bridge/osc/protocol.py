@@ -137,7 +137,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(
         "hello",
         "daemon",
-        (_text("json", "json", 2, 1000, "see *hello* below"),),
+        (_text("json", "json", 2, 996, "see *hello* below"),),
         "Opens a session, or renews one. Answered by `welcome` or `refuse`; without an answer for 2 s nobody listens. "
         "A device that was not answered three pings says hello again.",
     ),
@@ -210,7 +210,7 @@ MESSAGES: tuple[Message, ...] = (
             TOKEN,
             JOB,
             _number("seq", MAX_INT, "counts from 1 after each `welcome`; a smaller one than seen came too late"),
-            _number("permille", 1000, "how much is done"),
+            _number("permille", 1000, "how much of the stage is done"),
             _text("stage", "percent", 0, 200, "what is being done"),
         ),
         "At most five a second.",

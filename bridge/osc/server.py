@@ -40,8 +40,11 @@ RECEIVE_BUFFER_BYTES = 1 << 20
 #: Datagrams dealt with before timers and news get their turn: a few milliseconds of work.
 BATCH = 32
 
-#: Jobs of the queue that are looked at on start, to tell again what ended unacknowledged.
-KNOWN_JOBS = 1000
+#: Jobs of the queue that are looked at on start, the newest: what ended unacknowledged is told again.
+KNOWN_JOBS = 200
+
+#: How long leaving waits for a clerk whom the disk keeps waiting; what he was at is kept or not, as the queue has it.
+STOP_S = 1.0
 
 News = Callable[[Switchboard, float], None]
 
@@ -136,7 +139,7 @@ class OscServer:
         self._orders.put(None)
         self._wake()
         for thread in self._threads:
-            thread.join()
+            thread.join(STOP_S)
         self._close()
 
     def _close(self) -> None:

@@ -42,7 +42,7 @@ def _bounded(name: str) -> Meta:
     field = _BOUNDS[name]
     if field.kind == "integer":
         return Meta(ge=field.low, le=field.high)
-    pattern = f"^{FORMS[field.form].pattern}$" if field.form else None
+    pattern = rf"^(?:{FORMS[field.form].pattern})\Z" if field.form else None  # $ would let a line's end pass
     return Meta(min_length=field.low, max_length=field.high, pattern=pattern)
 
 

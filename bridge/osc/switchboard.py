@@ -17,7 +17,7 @@ from bridge.osc import inbox as inboxes
 from bridge.osc.codec import Packet, ProtocolError, Value, decode, encode, escape, json_text, to_json
 from bridge.osc.endings import Ending, Endings, failure
 from bridge.osc.inbox import Inbox, JobKey
-from bridge.osc.orders import Cancel, Order, Submit, Tell, key_of
+from bridge.osc.orders import Cancel, Order, Outcome, Submit, Tell, key_of
 from bridge.osc.protocol import ACK_DELAY_S, BY_NAME, MAX_INT, PING_IDLE_S, PROGRESS_GAP_S
 from bridge.osc.sessions import SESSION_LIFE_S, Hello, Refused, Session, Sessions, read_hello
 from bridge.osc.tally import LOG_GAP_S, Allowance, Tally
@@ -33,6 +33,9 @@ MAX_ORDERS = 64
 
 #: Refusals sent in a second: enough for every device of a set at once, too few to be of use to flood somebody.
 REFUSALS_PER_S = 16
+
+#: Lines of the log that devices may cause in a second.
+LOG_LINES_PER_S = 10
 
 #: Jobs that a device is told of after a hello: of those that run, of those that ended, of those from before the start.
 MAX_TOLD = 32
@@ -88,6 +91,7 @@ class Switchboard:
         self._busy: set[str] = set()
         self._orders_open = 0
         self._refusals = Allowance(REFUSALS_PER_S)
+        self._lines = Allowance(LOG_LINES_PER_S)
         self._timers = Timers()
 
     # What the owner brings in
@@ -116,7 +120,7 @@ class Switchboard:
             elif key is not None:
                 ended = self._history.setdefault(key[0], [])
                 if len(ended) < MAX_TOLD:
-                    ended.append(Tell(key, job))
+                    ended.append(Tell(key, Outcome.of(job)))
 
     def job_moved(self, job: Job, now_s: float) -> None:
         """The queue says that a job was accepted, started, moved on or ended."""
@@ -124,7 +128,7 @@ class Switchboard:
         if job.ended:
             self._busy.discard(job.id)
             if key is not None and key not in self._endings:
-                self.outbox.orders.append(Tell(key, job))
+                self.outbox.orders.append(Tell(key, Outcome.of(job)))
             return
         self._busy.add(job.id)
         if key is not None and key not in self._endings:
@@ -146,10 +150,9 @@ class Switchboard:
         """A job has ended; only the first end of a job counts."""
         self._jobs.pop(key, None)
         self._inbox.drop(key)
-        for timer in ("ack", "assembly", "progress"):
-            self._timers.drop((timer, *key))
+        self._timers.drop(("assembly", *key))
         if self._endings.add(key, ending, now_s):
-            log.info("job %s of %s ended: %s", key[1], key[0], ending.values.get("code", "done"))
+            self._log(now_s, "job %s of %s ended: %s", key[1], key[0], ending.values.get("code", "done"))
             self._tell(key, now_s)
 
     def order_done(self, order: Submit | Cancel) -> None:
@@ -193,7 +196,7 @@ class Switchboard:
                 values: dict[str, Value] = {"code": refusal.reason, "text": escape(str(refusal), _REFUSAL_CHARS)}
                 self._send_to(hello.rx, hello.token, "refuse", values)
             return
-        log.info("device %s is at port %d (device %r, Live %r)", session.owner, session.rx, hello.dev, hello.live)
+        self._log(now_s, "device %s: port %d, version %r, Live %r", session.owner, session.rx, hello.dev, hello.live)
         self._timers.set(("session", session.token), now_s + PING_IDLE_S)
         welcome = {
             "proto": session.version,
@@ -276,7 +279,7 @@ class Switchboard:
 
     def _on_inserted(self, session: Session, packet: Packet, now_s: float) -> None:
         job, clips, notes = packet.text("job"), packet.number("clips"), packet.number("notes")
-        log.info("job %s of %s: the device made %d clips with %d notes", job, session.owner, clips, notes)
+        self._log(now_s, "job %s of %s: the device made %d clips with %d notes", job, session.owner, clips, notes)
         self._on_resultack(session, packet, now_s)
 
     # Things that happen later
@@ -333,7 +336,7 @@ class Switchboard:
         if session is None:
             return
         if now_s - session.heard_s >= SESSION_LIFE_S:
-            log.info("device %s is gone", session.owner)
+            self._log(now_s, "device %s is gone", session.owner)
             self._sessions.close(session)
             return
         if now_s - session.heard_s >= PING_IDLE_S:
@@ -343,6 +346,13 @@ class Switchboard:
 
     def _log_tally(self, _: tuple[str, ...], now_s: float) -> None:
         log.warning("OSC: left out %s", self.tally.line())
+
+    def _log(self, now_s: float, line: str, *values: object) -> None:
+        """A line of the log that a device causes: not more of them than somebody could want to read."""
+        if self._lines.take(now_s):
+            log.info(line, *values)
+        else:
+            self.dropped("line-of-the-log", now_s)
 
     # Out
 

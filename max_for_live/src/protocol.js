@@ -53,7 +53,7 @@ var StembridgeProtocol = (function () {
     },
     "messages": [
       {"name": "hello", "address": "/stembridge/1/hello", "to": "daemon", "args": [
-        {"name": "json", "tag": "s", "low": 2, "high": 1000, "form": "json"}
+        {"name": "json", "tag": "s", "low": 2, "high": 996, "form": "json"}
       ]},
       {"name": "welcome", "address": "/stembridge/1/welcome", "to": "device", "args": [
         {"name": "token", "tag": "s", "low": 8, "high": 64, "form": "word"},
@@ -222,7 +222,7 @@ var StembridgeProtocol = (function () {
     }
   }
 
-  // The values of all `job/part` of a request.
+  // The values of all `job/part` of a request; throws if it is larger than allowed.
   function parts(token, job, request) {
     var text = percentEncode(JSON.stringify(request));
     var total = Math.ceil(text.length / TABLE.limits.chunk_chars);
