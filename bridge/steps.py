@@ -5,8 +5,10 @@ Where stems and notes are known already, nothing is decoded. What a step depends
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -120,6 +122,8 @@ class Steps:
         self._stems_folder = stems_folder if request.stems else scratch / "stems"
         self._source_sha256 = source_sha256
         self.timings_s: dict[str, float] = {}
+        # Decoding and separation are needed from two threads, and done once.
+        self._lock = threading.RLock()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -144,14 +148,20 @@ class Steps:
             return msgspec.json.decode(kept, type=Recording)
         return self._decoded[1]
 
-    @cached_property
+    @property
     def mix(self) -> AudioFile:
         """The audio that is converted, as float32 on disk."""
-        return self._decoded[0]
+        with self._lock:
+            return self._decoded[0]
 
-    @cached_property
+    @property
     def stems(self) -> Mapping[str, AudioFile]:
         """The parts' stems and the residual; none where nothing separates."""
+        with self._lock:
+            return self._stems
+
+    @cached_property
+    def _stems(self) -> Mapping[str, AudioFile]:
         separator = self._engines.separator
         if separator is None:
             return {}
@@ -192,6 +202,21 @@ class Steps:
             grid = self._engines.beats.track(mix, drums, self._request.bpm, progress)
         self._cache.store_bytes(key, msgspec.json.encode(grid))
         return grid
+
+    def find_all(self) -> tuple[BeatGrid, dict[str, PartFindings]]:
+        """Beats and notes of all parts. The drums have a thread of their own: that fills two cores evenly."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="drums") as pool:
+            drums = pool.submit(self._split_and_find_drums) if "drums" in self.parts else None
+            grid = self.grid
+            found = {part: self.found(part) for part in self.parts if part != "drums"}
+            if drums is not None:
+                found["drums"] = drums.result()
+        return grid, {part: found[part] for part in self.parts}
+
+    def _split_and_find_drums(self) -> PartFindings:
+        if self._request.stems:
+            _ = self.components
+        return self.found("drums")
 
     def found(self, part: str) -> PartFindings:
         """The notes of a part."""
