@@ -4,7 +4,7 @@ ARGS ?=
 BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help setup demo test test-slow test-install lint format lock wheel bench clean
+.PHONY: help setup demo test test-slow test-install lint format lock wheel bench docs clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-14s%s\n' "$$name" "$$what"; done
@@ -42,6 +42,11 @@ wheel:  ## build the wheel into dist/
 
 bench:  ## convert the bench's recordings and print the score
 	@$(BOOTSTRAP) run python tools/bench.py $(ARGS)
+
+docs:  ## write the generated reference pages and the README's picture again
+	@$(BOOTSTRAP) run python tools/make_reference.py
+	@$(BOOTSTRAP) run stembridge demo --out build
+	@$(BOOTSTRAP) run python tools/make_picture.py build/stembridge-demo
 
 clean:  ## remove what was made, except the environment
 	rm -rf build dist bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.cache import Cache
-from bridge.engines import DrumEngine, Separator
+from bridge.engines import DrumEngine, Hearing, Separator
 from bridge.errors import InvalidRequest
 from bridge.model import ConversionRequest
 from bridge.names import DRUM_ENGINES, PARTS, SEPARATORS
@@ -38,17 +39,15 @@ def engines_for(request: ConversionRequest) -> Choice:
     """
     from bridge.tempo.tracker import OnsetBeatTracker
     from bridge.transcription.basic_pitch import BasicPitchTranscriber
-    from bridge.transcription.profiles import SOURCE_FOR_PART
 
     separator, reasons = _separator_for(request)
-    kind = "builtin" if separator and separator.identity.name == "builtin" else "neural"
     return Choice(
         Engines(
             separator=separator,
             pitch=BasicPitchTranscriber(),
             drums=_drum_engine(request.drum_engine),
             beats=OnsetBeatTracker(),
-            note_sources={"drums": "stem", **SOURCE_FOR_PART[kind]},
+            hearings=_hearings(request, separator),
         ),
         reasons,
     )
@@ -87,6 +86,20 @@ def _best_separator() -> tuple[Separator, tuple[str, ...]]:
         return separator, ("separated with builtin: no Demucs weights are installed (see stembridge models list)",)
     separator, _ = _named_separator(name)
     return separator, (f"separated with {name}: the best of the installed weights",)
+
+
+def _hearings(request: ConversionRequest, separator: Separator | None) -> Mapping[str, Hearing]:
+    """How each part is heard, given what there is to hear it in."""
+    from bridge.transcription.profiles import HEARINGS, MIX_HEARING, SOLO_HEARINGS
+
+    if request.recording == "mix":
+        return {"melody": MIX_HEARING, "drums": Hearing("mix", "drums")}
+    if separator is None:
+        return {**HEARINGS["none"], "drums": Hearing("mix", "drums")}
+    drums = {"drums": Hearing("stem", "drums")}
+    if request.recording in PARTS:
+        return {**SOLO_HEARINGS, **drums}
+    return {**HEARINGS["builtin" if separator.identity.name == "builtin" else "neural"], **drums}
 
 
 def _drum_engine(name: str) -> DrumEngine:

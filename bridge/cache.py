@@ -99,11 +99,15 @@ class Cache:
         return data
 
     def store(self, key: str, files: Sequence[Path]) -> None:
-        """Keep copies of `files`, whose names differ, under `key`; no error if they can't be: it only saves time."""
+        """Keep `files`, whose names differ, under `key`; no error if they can't be: a cache only saves time.
+
+        Where the file system can, they are kept as second names of the same data, which takes no time and no room. Who
+        changes such a file later makes its entry torn, and so it is dropped.
+        """
 
         def copy_into(fresh: Path) -> _Index:
             with ThreadPoolExecutor(max_workers=_COPIERS) as pool:
-                facts = list(pool.map(lambda path: _copy_counted(path, fresh / path.name), files))
+                facts = list(pool.map(lambda path: _keep_counted(path, fresh / path.name), files))
             return {path.name: fact for path, fact in zip(files, facts, strict=True)}
 
         self._keep(key, sum(path.stat().st_size for path in files), copy_into)
@@ -186,6 +190,15 @@ def _read_index(entry: Path) -> _Index:
             raise ValueError(f"its index names {name!r}")
         facts[str(name)] = (int(size), int(checksum))
     return facts
+
+
+def _keep_counted(source: Path, target: Path) -> tuple[int, int]:
+    """Link a file, or copy it where that can't be; its size and CRC-32."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return _copy_counted(source, target)
+    return _copy_counted(source, Path(os.devnull))
 
 
 def _copy_counted(source: Path, target: Path) -> tuple[int, int]:

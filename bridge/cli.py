@@ -179,7 +179,8 @@ def convert(ctx: click.Context, /, audio: tuple[Path, ...], as_json: bool, **opt
             try:
                 _convert_one(request, display, cancelled)
             except Exception as error:  # one bad file must not stop the others
-                first_failure = first_failure or _explain(error, display, as_json, debug=ctx.obj["debug"])
+                exit_code = _explain(error, display, as_json, debug=ctx.obj["debug"])
+                first_failure = first_failure or exit_code
                 if isinstance(error, Cancelled):
                     break
     ctx.exit(first_failure)

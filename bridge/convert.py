@@ -72,15 +72,16 @@ def convert(
             source_sha256=source_sha256,
         )
         _check_room(scratch, steps)
-        stems = {**steps.stems, **steps.components} if request.stems else {}
+        stems = steps.stems if request.stems else {}
+        grid, parts = steps.find_all()
         findings = Findings(
             source=_source(request, steps.recording, source_sha256),
             range_s=_converted_range(request, steps.recording),
             duration_s=steps.recording.duration_s,
-            grid=steps.grid,
-            parts={part: steps.found(part) for part in steps.parts},
+            grid=grid,
+            parts=parts,
             separator=engines.separator.identity if engines.separator else NO_SEPARATOR,
-            stems=frozenset(stems),
+            stems=frozenset({**stems, **steps.components} if request.stems else {}),
         )
         writing = progress.stage("write")
         steps.timings_s["total"] = round(time.monotonic() - began, 3)

@@ -7,7 +7,8 @@ Heavy libraries are imported inside the functions that use them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from bridge.audio.file import AudioFile
 from bridge.model import BeatGrid, EngineId, Note, Samples
@@ -15,6 +16,22 @@ from bridge.progress import Progress
 
 #: Parts of one stretch of audio, each float32 (samples, channels), all of one length.
 PartBlock = Mapping[str, Samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How the notes of a part are found.
+
+    Attributes
+    ----------
+    source
+        In the part's own stem, or in the whole mix where the stem is the worse source.
+    profile
+        With which row of the transcriber's table.
+    """
+
+    source: Literal["stem", "mix"]
+    profile: str
 
 
 class Separator(Protocol):
@@ -39,8 +56,8 @@ class PitchTranscriber(Protocol):
     def identity(self) -> EngineId:
         """Name, version and hash of the model."""
 
-    def transcribe(self, audio: AudioFile, part: str, progress: Progress) -> list[Note]:
-        """Notes in order of onset; `part` (``bass``, ``melody``, ``vocals`` or ``mix``) chooses the profile."""
+    def transcribe(self, audio: AudioFile, profile: str, progress: Progress) -> list[Note]:
+        """Notes in order of onset; `profile` names what to listen for, such as ``bass``."""
 
 
 class DrumEngine(Protocol):

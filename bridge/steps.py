@@ -5,13 +5,15 @@ Where stems and notes are known already, nothing is decoded. What a step depends
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -19,9 +21,10 @@ from bridge.audio.decode import decode
 from bridge.audio.file import AudioFile
 from bridge.audio.stems import stem_format, write_stems
 from bridge.cache import Cache, key_of
-from bridge.engines import BeatTracker, DrumEngine, PartBlock, PitchTranscriber, Separator
+from bridge.engines import BeatTracker, DrumEngine, Hearing, PartBlock, PitchTranscriber, Separator
 from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Note
 from bridge.progress import Progress
+from bridge.transcription.presence import present
 from bridge.write import notes as note_files
 from bridge.write.result import PartFindings
 
@@ -41,15 +44,15 @@ class Engines:
         What makes the stems; None where the recording is transcribed whole.
     pitch, drums, beats
         What finds notes, hits and beats.
-    note_sources
-        For each part, whether its notes are better taken from its stem or from the mix, with this separator.
+    hearings
+        For each part, in what and how its notes are found.
     """
 
     separator: Separator | None
     pitch: PitchTranscriber
     drums: DrumEngine
     beats: BeatTracker
-    note_sources: Mapping[str, Literal["stem", "mix"]]
+    hearings: Mapping[str, Hearing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ class Steps:
         self._stems_folder = stems_folder if request.stems else scratch / "stems"
         self._source_sha256 = source_sha256
         self.timings_s: dict[str, float] = {}
+        # Decoding and separation are needed from two threads, and done once.
+        self._lock = threading.RLock()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -143,14 +148,20 @@ class Steps:
             return msgspec.json.decode(kept, type=Recording)
         return self._decoded[1]
 
-    @cached_property
+    @property
     def mix(self) -> AudioFile:
         """The audio that is converted, as float32 on disk."""
-        return self._decoded[0]
+        with self._lock:
+            return self._decoded[0]
 
-    @cached_property
+    @property
     def stems(self) -> Mapping[str, AudioFile]:
         """The parts' stems and the residual; none where nothing separates."""
+        with self._lock:
+            return self._stems
+
+    @cached_property
+    def _stems(self) -> Mapping[str, AudioFile]:
         separator = self._engines.separator
         if separator is None:
             return {}
@@ -192,19 +203,33 @@ class Steps:
         self._cache.store_bytes(key, msgspec.json.encode(grid))
         return grid
 
+    def find_all(self) -> tuple[BeatGrid, dict[str, PartFindings]]:
+        """Beats and notes of all parts. The drums have a thread of their own: that fills two cores evenly."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="drums") as pool:
+            drums = pool.submit(self._split_and_find_drums) if "drums" in self.parts else None
+            grid = self.grid
+            found = {part: self.found(part) for part in self.parts if part != "drums"}
+            if drums is not None:
+                found["drums"] = drums.result()
+        return grid, {part: found[part] for part in self.parts}
+
+    def _split_and_find_drums(self) -> PartFindings:
+        if self._request.stems:
+            _ = self.components
+        return self.found("drums")
+
     def found(self, part: str) -> PartFindings:
         """The notes of a part."""
         is_drums = part == "drums"
         engine = self._engines.drums.identity if is_drums else self._engines.pitch.identity
-        source = self._note_source(part)
-        profile = self._profile(part)
-        key = self._key("notes", engine=engine, part=part, profile=profile, source=source)
+        hearing = self._engines.hearings[part]
+        key = self._key("notes", engine=engine, part=part, hearing=asdict(hearing))
         data = None if self._request.fresh else self._cache.fetch_bytes(key)
         if data is None:
-            notes = self._drum_hits(source) if is_drums else self._pitched_notes(part, profile, source)
+            notes = self._drum_hits() if is_drums else self._pitched_notes(part)
             data = note_files.encode(part, notes)
             self._cache.store_bytes(key, data)
-        return PartFindings(note_files.decode(data), source, engine)
+        return PartFindings(note_files.decode(data), hearing.source, engine)
 
     # ---- how the steps are done
 
@@ -225,26 +250,22 @@ class Steps:
         self._cache.store_bytes(self._recording_key, msgspec.json.encode(recording))
         return audio, recording
 
-    def _pitched_notes(self, part: str, profile: str, source: str) -> list[Note]:
-        audio = self.stems[part] if source == "stem" else self.mix
+    def _heard_in(self, part: str) -> AudioFile:
+        return self.stems[part] if self._engines.hearings[part].source == "stem" else self.mix
+
+    def _pitched_notes(self, part: str) -> list[Note]:
+        audio = self._heard_in(part)
         with self._step(f"notes {part}") as progress:
-            return self._engines.pitch.transcribe(audio, profile, progress)
+            notes = self._engines.pitch.transcribe(audio, self._engines.hearings[part].profile, progress)
+        # Only a voice comes and goes in a song, and leaves other instruments in its stem while it is silent.
+        is_separated = part in self.stems and self._request.recording == "song"
+        return present(notes, audio, self.mix) if part == "vocals" and is_separated else notes
 
-    def _drum_hits(self, source: str) -> list[Note]:
-        drums, components = (self.stems["drums"], self.components) if source == "stem" else (self.mix, {})
-        pieces = {name: components[name] for name in COMPONENTS if name in components}
+    def _drum_hits(self) -> list[Note]:
+        audio = self._heard_in("drums")
+        pieces = {name: self.components[name] for name in COMPONENTS if name in self.components}
         with self._step("notes drums") as progress:
-            return self._engines.drums.transcribe(drums, pieces, progress)
-
-    def _note_source(self, part: str) -> Literal["stem", "mix"]:
-        """Where the notes of a part are taken from: a recording of one instrument is its own stem."""
-        if self._engines.separator is None:
-            return "mix"
-        return "stem" if self._request.recording == part else self._engines.note_sources[part]
-
-    def _profile(self, part: str) -> str:
-        """How to listen: where nothing else sounds beside the melody, it may go as low as a bass does."""
-        return "mix" if part == "melody" and self._request.recording in ("mix", "melody") else part
+            return self._engines.drums.transcribe(audio, pieces, progress)
 
     @property
     def _drums_from_stem(self) -> bool:

@@ -13,6 +13,7 @@ of a result, so that the MIDI file is the truth that a conversion is compared wi
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import subprocess
 import tempfile
@@ -37,6 +38,11 @@ TAIL_S = 1.2
 #: Players are that loose, in ticks (1 tick is 1.1 ms): below what a listener notices, above what a grid would give.
 LOOSE_TICKS = 3
 PEAK = 0.7
+#: How the lead line is sung: vibrato as singers have it (5 to 6 Hz, up to half a semitone either way), and a scoop into
+#: each note.
+VIBRATO_HZ, VIBRATO_SEMITONES, VIBRATO_FROM_S = 5.5, 0.35, 0.12
+SCOOP_SEMITONES, SCOOP_S = 0.5, 0.06
+BEND_STEP_TICKS = 8
 #: The song comes with every install, so its FLAC should be small: it has the bandwidth of a good MP3, and so many bits.
 #: Rounding to 13 bits is 75 dB below the peak.
 BANDWIDTH_HZ = 16000
@@ -204,7 +210,7 @@ def song() -> list[Track]:
     return [
         Track("bass", 0, 33, 110, 64, list(bass())),  # electric bass (finger)
         Track("melody", 1, 4, 92, 46, list(keys())),  # electric piano 1
-        Track("vocals", 2, 85, 100, 64, list(lead())),  # lead 6 (voice)
+        Track("vocals", 2, 53, 118, 64, list(lead())),  # voice oohs
         Track("drums", 9, 0, 118, 64, list(drums())),  # standard kit
     ]
 
@@ -244,7 +250,10 @@ def midi_track(track: Track, dice: random.Random) -> mido.MidiTrack:
         mido.Message("control_change", control=7, value=track.volume, **control),
         mido.Message("control_change", control=10, value=track.pan, **control),
     ]
-    timed = sorted(played(track, dice), key=lambda item: (item[0], item[1].type != "note_off", item[1].note))
+    notes = list(played(track, dice))
+    timed = sorted(notes, key=lambda item: (item[0], item[1].type != "note_off", item[1].note))
+    if track.name == "vocals":
+        timed = sorted([*timed, *sung(notes, track.channel)], key=lambda item: item[0])
     messages, reached = [], 0
     for tick, message in timed:
         messages.append(message.copy(time=tick - reached))
@@ -262,6 +271,21 @@ def played(track: Track, dice: random.Random) -> Iterable[tuple[int, mido.Messag
         velocity = min(127, event.velocity + dice.randint(-6, 6))
         yield start, mido.Message("note_on", channel=track.channel, note=event.key, velocity=velocity)
         yield end, mido.Message("note_off", channel=track.channel, note=event.key)
+
+
+def sung(notes: Iterable[tuple[int, mido.Message]], channel: int) -> Iterator[tuple[int, mido.Message]]:
+    """The pitch of a voice: it comes up to each note from below, and trembles on the longer ones."""
+    begun = 0
+    for tick, message in notes:
+        if message.type == "note_on":
+            begun = tick
+            continue
+        for now in range(begun, tick, BEND_STEP_TICKS):
+            after_s = (now - begun) * 60 / BPM / TICKS_PER_BEAT
+            scoop = -SCOOP_SEMITONES * max(0.0, 1 - after_s / SCOOP_S)
+            depth = VIBRATO_SEMITONES * min(1.0, max(0.0, (after_s - VIBRATO_FROM_S) / VIBRATO_FROM_S))
+            semitones = scoop + depth * math.sin(2 * math.pi * VIBRATO_HZ * after_s)
+            yield now, mido.Message("pitchwheel", channel=channel, pitch=round(semitones / 2 * 8192))
 
 
 def render(midi: Path, flac: Path) -> None:

@@ -3,9 +3,9 @@
 
 usage: measure_separation.py CASES [--only PREFIX]
 
-CASES/<set>_<name>/ holds mix.flac and stems/{bass,drums,melody,vocals}.flac, those that there are, which sum to the mix.
-Prints the mean signal-to-distortion ratio (dB, over the whole recording) of each stem, by set and over all, and the
-processor time. The peer is `librosa.decompose.hpss`: what is percussive is drums, harmonic below 250 Hz is bass, and the
+CASES/<set>_<name>/ holds mix.flac and those of stems/{bass,drums,melody,vocals}.flac that there are; they sum to the
+mix. Prints the mean signal-to-distortion ratio (dB, over the whole recording) of each stem, by set and over all, and
+the processor time. The peer is `librosa.decompose.hpss`: what is percussive is drums, harmonic below 250 Hz bass, the
 rest is given to both vocals and melody (in the last rows: to melody only, vocals silent).
 """
 

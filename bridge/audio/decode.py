@@ -72,8 +72,8 @@ class Decoded:
 def decode(source: Path, target: Path, progress: Progress, range_s: tuple[float, float] | None = None) -> Decoded:
     """Decode `source`, or the stretch `range_s` of it (seconds: start, end), to the float WAV file `target`.
 
-    A range is exact to the sample: from round(start * rate) up to round(end * rate). Damaged files give what can be
-    decoded, with a warning. On any error `target` is removed.
+    A range is exact to the sample: from round(start * rate) up to round(end * rate), or to the end of the file where
+    `end` is infinite. Damaged files give what can be decoded, with a warning. On any error `target` is removed.
 
     Raises
     ------
@@ -103,8 +103,13 @@ def _check_range(range_s: tuple[float, float] | None) -> None:
     if range_s is None:
         return
     start, end = range_s
-    if not (isfinite(start) and isfinite(end) and 0 <= start < end):
+    if not (isfinite(start) and 0 <= start < end):
         raise InvalidRequest(f"the range {start:g}:{end:g} is not one: give START:END in seconds with 0 <= START < END")
+
+
+def _sample(second: float, rate: int) -> int | None:
+    """The sample at a time; None for the end of the file, whenever that is."""
+    return round(second * rate) if isfinite(second) else None
 
 
 @dataclass(slots=True)
@@ -183,7 +188,7 @@ def _written(
             f"{shown_name(source)} has {rate:,} samples a second, not {LOWEST_RATE:,} to {HIGHEST_RATE:,}: "
             "export it at 44,100 or 48,000"
         )
-    start, stop = (0, None) if range_s is None else (round(range_s[0] * rate), round(range_s[1] * rate))
+    start, stop = (0, None) if range_s is None else (round(range_s[0] * rate), _sample(range_s[1], rate))
     channels = min(2, stream.source_channels)
     tally = _Tally(rate, channels)
     position = stream.position
@@ -269,7 +274,7 @@ def _finished(source: Path, target: Path, decoding: _Decoding, range_s: tuple[fl
             if stream.is_cut
             else "the file is damaged: some of it may be silent or wrong"
         )
-    if range_s is not None and round(range_s[1] * rate) > decoding.source_length:
+    if range_s is not None and isfinite(range_s[1]) and round(range_s[1] * rate) > decoding.source_length:
         warnings.append(f"the range ends after the recording: it was cut at {duration_s:.3f} s")
     warnings += tally.warnings()
     return Decoded(

@@ -30,6 +30,8 @@ VERSION = "1"
 
 #: Frames worked on at once: 6 s at 44.1 kHz, a quarter of a second's work. More would waste less on margins.
 STRETCH_FRAMES = 512
+#: Fewer where they are long, at 192 kHz, for memory's sake.
+STRETCH_SAMPLES = 1 << 19
 
 
 class BuiltinSeparator:
@@ -82,8 +84,9 @@ def _heard_in_context(mix: AudioFile, progress: Progress) -> Iterator[tuple[int,
     begin, end = transform.frames_over(0, mix.length) if mix.length else (0, 0)
     waiting: deque[tuple[int, Layers]] = deque()
     evidence, evidence_begin = [], begin
-    for first in range(begin, end, STRETCH_FRAMES):
-        last = min(first + STRETCH_FRAMES, end)
+    stretch = min(STRETCH_FRAMES, STRETCH_SAMPLES // transform.hop)
+    for first in range(begin, end, stretch):
+        last = min(first + stretch, end)
         layers = split_layers(mix, first, last, progress)
         waiting.append((first, layers))
         evidence.append(Evidence.of(layers, frequencies))

@@ -34,8 +34,8 @@ USUAL = {
 }
 # fmt: on
 
-#: Odds fall with this power of a bin's side over the side of the whole song about it: bass, drums and the lead voice sit
-#: nearer the middle than the rest. Compared with the song, as some are wide throughout and some are mono in two channels.
+#: Odds fall with this power of a bin's side over the side of the whole song about it: bass, drums and the lead voice
+#: sit nearer the middle than the rest. Of the song, as some are wide throughout and some are mono in two channels.
 CENTRE_STRENGTH = {"bass": 0.5, "drums": 0.3, "vocals": 0.5}
 #: How far from usual counts: 7 times less or more.
 CENTRE_LIMITS = (1 / 7, 7.0)
@@ -81,7 +81,7 @@ def _scaled(odds: dict[str, Array]) -> dict[str, Array]:
 
 def _centred(side: Array, song_side: Array) -> dict[str, Array]:
     """Factors on the odds of parts for how near the middle each bin is."""
-    wider = np.clip((side + LEAST_SIDE) / (song_side + LEAST_SIDE), *CENTRE_LIMITS)
+    wider: Array = np.clip((side + LEAST_SIDE) / (song_side + LEAST_SIDE), *CENTRE_LIMITS)
     return {part: wider**-strength for part, strength in CENTRE_STRENGTH.items()}
 
 

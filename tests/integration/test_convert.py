@@ -132,6 +132,16 @@ def test_a_range_is_converted_as_if_it_were_the_whole(convert, song):
     assert np.array_equal(whole(Path("small song/stems/bass.wav")), whole(song)[RATE : RATE * 5 // 2])
 
 
+@pytest.mark.parametrize("text, start, stop", [("3:", 3, 4), (":1.5", 0, 1.5)])
+def test_a_range_may_lack_an_end(convert, song, text, start, stop):
+    run = convert(song, "--range", text, "--as", "bass")
+    assert run.code == 0
+    assert not [event for event in run.events if event["event"] == "warning" and "range" in event["message"]]
+    assert json.loads(Path("small song/manifest.json").read_text())["range_s"] == [start, stop]
+    expected = whole(song)[round(start * RATE) : round(stop * RATE)]
+    assert np.array_equal(whole(Path("small song/stems/bass.wav")), expected)
+
+
 def test_a_given_tempo_is_written(convert, song):
     convert(song, "--bpm", "90", "--as", "bass")
     manifest = json.loads(Path("small song/manifest.json").read_text())

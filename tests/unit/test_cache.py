@@ -70,6 +70,22 @@ def test_a_torn_entry_is_never_served_and_leaves_nothing_behind(cache, tmp_path,
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
+def test_a_file_that_is_changed_after_it_was_kept_is_not_served(cache, tmp_path):
+    (made,) = stems(tmp_path / "made", bass=b"low")
+    cache.store("song", [made])
+    made.write_bytes(b"edited in place")
+    assert not cache.fetch("song", tmp_path / "out")
+
+
+def test_files_are_copied_where_they_cannot_be_linked(cache, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("other file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    cache.store("song", stems(tmp_path / "made", bass=b"low"))
+    assert cache.fetch("song", tmp_path / "out")
+
+
 def test_a_torn_value_is_never_served(cache):
     cache.store_bytes("notes", b"[1]")
     (cache.root / "notes/value").write_bytes(b"[2]")

@@ -3,20 +3,21 @@
 import pytest
 
 from bridge.model import PITCHED_PARTS
-from bridge.transcription.profiles import PROFILES, SOURCE_FOR_PART, Profile
+from bridge.transcription.profiles import HEARINGS, MIX_HEARING, PROFILES, SOLO_HEARINGS, Profile
 
 
 def test_every_pitched_part_and_the_whole_mix_has_a_profile() -> None:
-    assert set(PROFILES) == {*PITCHED_PARTS, "mix"}
+    assert set(PROFILES) == {*PITCHED_PARTS, "sung", "mix"}
 
 
 def test_the_ranges_are_those_of_the_parts() -> None:
     ranges = {part: (profile.min_hz, profile.max_hz) for part, profile in PROFILES.items()}
-    assert ranges == {"bass": (30, 500), "melody": (80, 8000), "vocals": (80, 4000), "mix": (27.5, 8000)}
+    voice = (80, 4000)
+    assert ranges == {"bass": (30, 500), "melody": (80, 8000), "vocals": voice, "sung": voice, "mix": (27.5, 8000)}
 
 
 def test_bass_and_vocals_sound_one_note_at_a_time() -> None:
-    assert {part for part, profile in PROFILES.items() if profile.one_voice} == {"bass", "vocals"}
+    assert {part for part, profile in PROFILES.items() if profile.one_voice} == {"bass", "vocals", "sung"}
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
@@ -29,9 +30,14 @@ def test_numbers_lie_in_their_ranges(profile: Profile) -> None:
     assert 1 <= low < high <= 127
 
 
-def test_every_part_has_a_source_for_every_kind_of_separator() -> None:
-    assert set(SOURCE_FOR_PART) == {"neural", "builtin"}
-    assert all(set(sources) == set(PITCHED_PARTS) for sources in SOURCE_FOR_PART.values())
+def test_every_part_is_heard_by_a_profile_that_exists_whatever_separated_it() -> None:
+    assert set(HEARINGS) == {"neural", "builtin", "none"}
+    for hearings in (*HEARINGS.values(), SOLO_HEARINGS):
+        assert set(hearings) == set(PITCHED_PARTS)
+        assert {hearing.profile for hearing in hearings.values()} <= set(PROFILES)
+    assert MIX_HEARING.profile in PROFILES
+    assert {hearing.source for hearing in HEARINGS["none"].values()} == {"mix"}
+    assert {hearing.source for hearing in SOLO_HEARINGS.values()} == {"stem"}
 
 
 def test_the_table_cannot_be_changed_by_its_users() -> None:
