@@ -35,6 +35,9 @@ from bridge.peer import CommandQueue
 STOP_WITHIN_S = 4.5
 #: Of that, what running conversions get to tidy up.
 QUEUE_STOP_S = 3.0
+#: How often a job may be cut off by a daemon's death before it counts as the cause. Conversions run in processes of their
+#: own, so it hardly ever is; and a laptop whose battery fails, or a test of just this, may well be so unlucky thrice.
+MAX_ATTEMPTS = 5
 #: How often the daemon looks after itself.
 TICK_S = 60.0
 
@@ -90,6 +93,7 @@ class Daemon:
             concurrency=settings.concurrency,
             limit=settings.queue_limit,
             hang_timeout_s=settings.hang_timeout_s,
+            max_attempts=MAX_ATTEMPTS,
         )
         # Before the queue: where the port is taken, no conversion should have begun. What comes meanwhile just waits.
         self._osc = parts.enter_context(self._osc_server(queue))

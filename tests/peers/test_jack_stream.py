@@ -162,6 +162,7 @@ def test_no_note_hangs_when_the_playing_process_is_killed(receiver: Any, tmp_pat
     assert receiver.until(is_quiet)
 
 
+@pytest.mark.slow
 def test_the_command_says_that_its_player_was_killed(receiver: Any, player: Any, tmp_path: Path):
     process = player(tool.make_song(tmp_path / "song", 4000, 50.0))
     assert receiver.until(plays)
@@ -236,6 +237,7 @@ def test_ports_are_listed(jack: dict[str, str], receiver: Any):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_five_thousand_notes_arrive_while_a_conversion_runs_beside(receiver: Any, tmp_path: Path):
     song = tool.make_song(tmp_path / "song", 5000, 50.0)
     command = [sys.executable, "-m", "bridge", "convert", "--force", "--out", str(tmp_path / "beside")]
