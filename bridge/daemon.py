@@ -35,8 +35,8 @@ from bridge.peer import CommandQueue
 STOP_WITHIN_S = 4.5
 #: Of that, what running conversions get to tidy up.
 QUEUE_STOP_S = 3.0
-#: How often a job may be cut off by a daemon's death before it counts as the cause. Conversions run in processes of their
-#: own, so it hardly ever is; and a laptop whose battery fails, or a test of just this, may well be so unlucky thrice.
+#: How often a job may be cut off by a daemon's death before it counts as the cause. It hardly ever is one, since it has
+#: a process of its own, and power cuts or an impatient user may well hit the same job three times.
 MAX_ATTEMPTS = 5
 #: How often the daemon looks after itself.
 TICK_S = 60.0
@@ -44,7 +44,9 @@ TICK_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, folder: Path, *, listen: bool = True, say: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings, folder: Path, *, listen: bool = True, midi_api: str = "", say: Callable[[str], None]
+) -> None:
     """Run until SIGTERM or Ctrl-C; a second one ends it at once.
 
     Parameters
@@ -55,6 +57,8 @@ def serve(settings: Settings, folder: Path, *, listen: bool = True, say: Callabl
         The daemon's own; made where missing.
     listen
         Whether devices are served. Otherwise a port of the system's choice serves the user's commands only.
+    midi_api
+        The MIDI system to use; empty for the first that works.
     say
         Tells the user a line.
 
@@ -65,7 +69,7 @@ def serve(settings: Settings, folder: Path, *, listen: bool = True, say: Callabl
     BridgeError
         If something it needs can't be had; says what to do.
     """
-    daemon = Daemon(settings, folder, listen=listen, say=say)
+    daemon = Daemon(settings, folder, listen=listen, midi_api=midi_api, say=say)
     with StopSignals(STOP_WITHIN_S) as signals, ExitStack() as parts:
         daemon.startup(parts)
         daemon.main_loop(signals.wait)
@@ -75,10 +79,13 @@ def serve(settings: Settings, folder: Path, *, listen: bool = True, say: Callabl
 class Daemon:
     """The parts, and when they start and end; parameters as for `serve`."""
 
-    def __init__(self, settings: Settings, folder: Path, *, listen: bool, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, *, listen: bool, midi_api: str = "", say: Callable[[str], None]
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._listen = listen
+        self._midi_api = midi_api
         self._say = say
 
     def startup(self, parts: ExitStack) -> None:
@@ -99,7 +106,7 @@ class Daemon:
         self._osc = parts.enter_context(self._osc_server(queue))
         parts.callback(queue.subscribe(_log_event))
         if settings.stream:
-            playback = parts.enter_context(Playback(settings.stream_port_name, self._say))
+            playback = parts.enter_context(Playback(settings.stream_port_name, self._midi_api, self._say))
             parts.callback(queue.subscribe(playback.on_event))
         watched = folders_of(settings)
         intake = Intake(watched, queue, self._folder / LEDGER_NAME)

@@ -12,7 +12,6 @@ from typing import Self
 
 from bridge.errors import BridgeError
 from bridge.jobs.model import JobEvent
-from bridge.outputs.midi_port import NoMidiPort
 from bridge.outputs.streamer import Streamer
 
 #: Results that wait to be played. Of a whole folder of recordings nobody wants to hear more, and then the last ones.
@@ -32,12 +31,14 @@ class Playback:
     ----------
     port
         Name of the MIDI port.
+    api
+        The MIDI system to use; empty for the first that works.
     say
         Tells the user a line.
     """
 
-    def __init__(self, port: str, say: Callable[[str], None]) -> None:
-        self._streamer = Streamer(port)
+    def __init__(self, port: str, api: str, say: Callable[[str], None]) -> None:
+        self._streamer = Streamer(port, api)
         self._say = say
         self._changed = threading.Condition()
         self._waiting: deque[Path] = deque(maxlen=MOST_WAITING)
@@ -47,7 +48,7 @@ class Playback:
     def __enter__(self) -> Self:
         try:
             self._streamer.__enter__()
-        except NoMidiPort as error:
+        except BridgeError as error:  # no MIDI system, or one that hangs: all else works
             _log.warning("notes are not streamed: %s", error)
             self._say(f"Note: notes are not streamed: {error}")
         else:

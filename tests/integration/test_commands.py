@@ -97,6 +97,14 @@ def test_an_unknown_setting_is_refused_with_the_one_that_was_meant(command, home
     assert run.err.count("\n") == 1
 
 
+def test_variables_of_other_parts_are_no_wrong_settings(command, monkeypatch) -> None:
+    monkeypatch.setenv("STEMBRIDGE_MODELS_DIR", "/models")
+    monkeypatch.setenv("STEMBRIDGE_MIDI_API", "jack")
+    assert command("config").code == 0
+    monkeypatch.setenv("STEMBRIDGE_OSC_PROT", "1")
+    assert command("config").code == 2
+
+
 def test_a_folder_to_watch_that_is_not_there_is_wrong_use(command) -> None:
     run = command("watch", "no such folder")
     assert run.code == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -191,6 +193,49 @@ def test_two_signals_end_it_at_once(start) -> None:
     assert code == 1
     assert took_s < STOP_S
     assert "a second signal came" in daemon.log
+
+
+@pytest.mark.parametrize(
+    "script, code",
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM); signals.wait(60)", 0),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", 1),  # it hangs, and is ended
+        ("os.kill(os.getpid(), signal.SIGHUP); assert not signals.wait(0.1)", 0),  # ignored, and stays so
+        ("os.kill(os.getpid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", 1),
+    ],
+    ids=["in order", "too slowly", "ignored", "twice"],
+)
+def test_signals_end_a_process_in_order_or_at_once(script, code) -> None:
+    script = f"""
+import os, signal, time
+from bridge.daemon_stop import StopSignals
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with StopSignals(0.3) as signals:
+    {script}
+"""
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False, timeout=30).returncode == code
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(
+    shutil.which("jackd") is None or shutil.which("jack_wait") is None, reason="needs jackd (Debian: jackd2)"
+)
+def test_finished_conversions_are_played_to_the_midi_port(home, short, tmp_path) -> None:
+    tool = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "measure_stream.py"))
+    with tool["jack_server"]() as jack:
+        daemon = DaemonProcess(home | jack, "--osc-port", "0", "--out", tmp_path / "out", "--stream")
+        try:
+            with daemon.device() as device:
+                device.request("job-1", **clip_request(short, SHORT_S, RATE))
+                result = Path(text(device.expect("job/result")[1])).parents[1]
+            until(lambda: f"playing {result}" in daemon.log, "the player")
+            code, took_s = daemon.end()
+        finally:
+            daemon.kill()
+    assert code == 0
+    assert took_s < STOP_S
+    assert "not be played" not in daemon.log
 
 
 def test_a_removed_discovery_file_is_written_again(tmp_path) -> None:

@@ -173,9 +173,10 @@ def test_the_command_says_that_its_player_was_killed(receiver: Any, player: Any,
     assert re.fullmatch(r"stembridge: the process that plays died.*\n", stderr)
 
 
+@pytest.mark.slow
 def test_the_watchdog_ends_notes_when_the_parent_gives_no_sign_of_life(receiver: Any, tmp_path: Path):
     song = tool.make_song(tmp_path / "song", 4000, 50.0)
-    command = [sys.executable, "-P", "-m", "bridge.outputs.stream_main", "--api", "jack", "--watchdog", "0.5"]
+    command = [sys.executable, "-P", "-m", "bridge.outputs.stream_main", "--api", "jack", "--watchdog", "1.5"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdin is not None
@@ -206,6 +207,7 @@ def test_notes_play_while_a_conversion_still_finds_them(receiver: Any):
         assert receiver.until(lambda heard: not heard.sounding)
 
 
+@pytest.mark.slow
 def test_clock_starts_ticks_and_stops(receiver: Any, player: Any, tmp_path: Path):
     process = player(tool.make_song(tmp_path / "song", 40, 20.0), "--clock", "--to-bar", "1", "--speed", "2")
     assert process.wait(20.0) == 0

@@ -155,6 +155,17 @@ def test_a_growing_song_waits_until_enough_is_known():
     assert player.position_s(9.0) == 3.0
 
 
+def test_notes_that_come_too_late_are_passed_over_and_none_is_repeated():
+    player = Player(Score({"bass": ()}, (), (), 0.0), Options(), growing=True)
+    player.add(0.0, "bass", events_of("bass", [TimedNote(0.5, 0.6, 40, 90), TimedNote(2.5, 2.6, 41, 90)]), 9.0)
+    player.play(0.0)
+    heard = [message.hex() for step in range(21) for _, message in player.due(step * 0.1)]
+    assert heard == ["90285a", "802840"]
+    player.add(2.0, "bass", events_of("bass", [TimedNote(1.0, 1.1, 50, 90), TimedNote(3.5, 3.6, 51, 90)]), 9.0)
+    heard = [message.hex() for step in range(20) for _, message in player.due(2.0 + step * 0.1)]
+    assert heard == ["90295a", "802940", "90335a", "803340"]
+
+
 def test_a_result_is_read_as_its_midi_files_say(folder: Path):
     song = read_score(folder)
     assert set(song.parts) == {"bass", "melody", "vocals", "drums"}
