@@ -63,16 +63,27 @@ class Cache:
     root: Path
     limit_bytes: int = DEFAULT_LIMIT_BYTES
 
-    def fetch(self, key: str, into: Path) -> bool:
-        """Copy the files of entry `key` to the folder `into`; False, with none left there, unless all are good."""
+    def fetch(self, key: str, into: Path, replacing: Path | None = None) -> bool:
+        """Copy the files of entry `key` to the folder `into`; False, with none left there, unless all are good.
+
+        Files that share their data with one of the same name in `replacing`, and with nothing else, are linked instead:
+        that folder is about to be replaced, so in the end nobody shares more than before.
+        """
         entry = self.root / key
+
+        def take(item: tuple[str, tuple[int, int]]) -> None:
+            name, fact = item
+            is_shared = replacing is not None and _share_data(entry / name, replacing / name)
+            bring = _keep_counted if is_shared else _copy_counted
+            _check(name, bring(entry / name, into / name), fact)
+
         written: list[Path] = []
         try:
             index = _read_index(entry)
             into.mkdir(parents=True, exist_ok=True)
             written = [into / name for name in index]
             with ThreadPoolExecutor(max_workers=_COPIERS) as pool:
-                list(pool.map(lambda item: _copy_checked(entry / item[0], into / item[0], *item[1]), index.items()))
+                list(pool.map(take, index.items()))
         except FileNotFoundError:
             _remove(written)
             return False
@@ -213,8 +224,9 @@ def _copy_counted(source: Path, target: Path) -> tuple[int, int]:
     return size, checksum
 
 
-def _copy_checked(source: Path, target: Path, size: int, checksum: int) -> None:
-    _check(source.name, _copy_counted(source, target), (size, checksum))
+def _share_data(kept: Path, other: Path) -> bool:
+    """Whether two files are names of the same data, which has no third name."""
+    return other.exists() and kept.samefile(other) and kept.stat().st_nlink == 2
 
 
 def _check(name: str, fact: tuple[int, int], expected: tuple[int, int]) -> None:

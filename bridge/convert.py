@@ -69,6 +69,7 @@ def convert(
             progress,
             scratch=scratch,
             stems_folder=folder.path("stems"),
+            earlier_stems=folder.target / "stems",
             source_sha256=source_sha256,
         )
         _check_room(scratch, steps)

@@ -102,6 +102,8 @@ class Steps:
         An empty folder for the working copy of the audio and for stems that aren't delivered.
     stems_folder
         Where the stems go that are.
+    earlier_stems
+        Where those of an earlier result lie that this one replaces; it need not exist.
     source_sha256
         Hash of the source file.
     """
@@ -115,11 +117,13 @@ class Steps:
         *,
         scratch: Path,
         stems_folder: Path,
+        earlier_stems: Path,
         source_sha256: str,
     ) -> None:
         self._request, self._engines, self._cache, self._progress = request, engines, cache, progress
         self._scratch = scratch
         self._stems_folder = stems_folder if request.stems else scratch / "stems"
+        self._earlier_stems = earlier_stems if request.stems else None
         self._source_sha256 = source_sha256
         self.timings_s: dict[str, float] = {}
         # Decoding and separation are needed from two threads, and done once.
@@ -286,7 +290,7 @@ class Steps:
 
     def _kept_stems(self, key: str, names: tuple[str, ...]) -> Mapping[str, AudioFile] | None:
         """Stems from the cache, copied to where stems go, or None."""
-        if self._request.fresh or not self._cache.fetch(key, self._stems_folder):
+        if self._request.fresh or not self._cache.fetch(key, self._stems_folder, self._earlier_stems):
             return None
         return {name: AudioFile.open(self._stems_folder / f"{name}.wav") for name in names}
 

@@ -77,6 +77,19 @@ def test_a_file_that_is_changed_after_it_was_kept_is_not_served(cache, tmp_path)
     assert not cache.fetch("song", tmp_path / "out")
 
 
+def test_what_a_replaced_folder_alone_shares_with_the_cache_is_linked_and_still_checked(cache, tmp_path):
+    (made,) = stems(tmp_path / "made", bass=b"low")
+    cache.store("song", [made])
+    assert cache.fetch("song", tmp_path / "heir", replacing=tmp_path / "made")
+    assert (tmp_path / "heir/bass.wav").samefile(made)
+    assert cache.fetch("song", tmp_path / "other", replacing=tmp_path / "made")  # now it has three names
+    assert not (tmp_path / "other/bass.wav").samefile(made)
+    (tmp_path / "heir/bass.wav").unlink()
+    made.write_bytes(b"rot")
+    assert not cache.fetch("song", tmp_path / "last", replacing=tmp_path / "made")
+    assert not (tmp_path / "last/bass.wav").exists()
+
+
 def test_files_are_copied_where_they_cannot_be_linked(cache, tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("other file system")
