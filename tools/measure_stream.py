@@ -123,6 +123,8 @@ def jack_server(*, period: int = 256, realtime: bool = True) -> Iterator[dict[st
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        for left in Path("/dev/shm").glob(f"jack_*{name}*"):  # noqa: S108  # of clients that were killed
+            left.unlink(missing_ok=True)
 
 
 @dataclass

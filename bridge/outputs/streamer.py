@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -13,11 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Self
 
-import bridge
 from bridge.errors import BridgeError, EngineFailed, InvalidRequest
-from bridge.outputs import wire
+from bridge.outputs import child, wire
 from bridge.outputs.midi_port import PORT, NoMidiPort
 from bridge.outputs.player import Options, State
 from bridge.outputs.score import CHANNELS, TimedNote
@@ -88,6 +86,7 @@ class Streamer:
         self._silent_beats = 0
         self._is_clearing = False
         self._failure: BridgeError | None = None
+        self._lost_before = 0
         self.lost = 0
 
     def __enter__(self) -> Self:
@@ -140,12 +139,16 @@ class Streamer:
         self._wait_for(lambda: number in self._answers, LOADING_S, "reading the result")
         with self._changed:
             answer = self._answers.pop(number)
+            # What was heard of the song before doesn't count, nor what died then.
+            self._position, self._lost_before = None, self.lost
         if isinstance(answer, wire.Failed):
             raise _error(answer)
         return answer
 
     def grow(self, parts: Sequence[wire.PartName], options: Options | None = None) -> None:
         """Take a song that is still being converted, of these parts; what played before ends."""
+        with self._changed:
+            self._position, self._lost_before = None, self.lost
         self._order(wire.Grow(tuple(parts), options or Options()))
 
     def append(self, part: wire.PartName, notes: Iterable[TimedNote], known_s: float) -> None:
@@ -173,7 +176,9 @@ class Streamer:
         self._order(wire.Complete())
 
     def play(self) -> None:
-        """Play, or go on where it was stopped."""
+        """Play, or go on where it was stopped; after the end, begin again."""
+        with self._changed:
+            self._position = None
         self._order(wire.Play())
 
     def stop(self) -> None:
@@ -198,19 +203,19 @@ class Streamer:
         Raises
         ------
         BridgeError
-            If playing came to an end otherwise: the port was lost, the process died or was told to end.
+            If playing came to an end otherwise, since the song was loaded: the port was lost, the process died or was
+            told to end.
         """
-        lost = self.lost
 
         def is_over() -> bool:
-            position = self._position
-            return self.lost != lost or (position is not None and position.state == State.ENDED.value)
+            ended = self._position is not None and self._position.state == State.ENDED.value
+            return ended or self._failure is not None or self.lost != self._lost_before
 
         with self._changed:
-            over = self._changed.wait_for(lambda: self._failure is not None or is_over(), timeout_s)
+            over = self._changed.wait_for(is_over, timeout_s)
             if self._failure is not None:
                 raise self._failure
-            if self.lost != lost:
+            if self.lost != self._lost_before:
                 raise EngineFailed("the process that plays died, or its MIDI port was lost; its notes were ended")
         return over
 
@@ -225,7 +230,7 @@ class Streamer:
         # Who holds the lock for long writes to a process that no longer reads.
         if self._writing.acquire(timeout=BEAT_S):
             with contextlib.suppress(OSError):
-                _stdin(process).close()
+                child.stdin(process).close()
             self._writing.release()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(ENDING_S)
@@ -236,14 +241,7 @@ class Streamer:
     def _start(self) -> None:
         """Start the process."""
         try:
-            process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # JACK's and ALSA's libraries write there; what matters comes as a report
-                env=_environment(),
-                **_apart(),
-            )
+            process = child.start(self._command)
         except OSError as error:
             raise EngineFailed(f"the process that plays can't be started: {error.strerror}") from error
         with self._changed:
@@ -255,8 +253,8 @@ class Streamer:
             process = self._process
         if process is not None:
             with self._writing, contextlib.suppress(OSError, ValueError):
-                _stdin(process).write(wire.to_line(order))
-                _stdin(process).flush()
+                child.stdin(process).write(wire.to_line(order))
+                child.stdin(process).flush()
 
     def _wait_for(self, predicate: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Wait until something was heard."""
@@ -293,7 +291,7 @@ class Streamer:
             with self._changed:
                 process = self._process
             assert process is not None
-            with _stdout(process) as reports:
+            with child.stdout(process) as reports:
                 for line in reports:
                     with contextlib.suppress(ValueError):  # of another version; what is known still works
                         self._take_in(wire.report_from(line))
@@ -341,7 +339,7 @@ class Streamer:
             dead = self._process
         if dead is not None:
             with self._writing, contextlib.suppress(OSError):
-                _stdin(dead).close()
+                child.stdin(dead).close()
         if self._closing.wait(after_s):
             return False
         try:
@@ -358,29 +356,5 @@ class Streamer:
         return True
 
 
-def _stdin(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    assert process.stdin is not None
-    return process.stdin
-
-
-def _stdout(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    assert process.stdout is not None
-    return process.stdout
-
-
 def _error(report: wire.Failed) -> BridgeError:
     return _ERRORS.get(report.code, EngineFailed)(report.text)
-
-
-def _environment() -> dict[str, str]:
-    """The parent's, so completed that the child finds this package."""
-    package_dir = str(Path(bridge.__file__).parents[1])
-    search = os.pathsep.join(filter(None, [package_dir, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": search}
-
-
-def _apart() -> dict[str, Any]:
-    """Popen's options for a process that the terminal's Ctrl-C doesn't reach: its parent ends it in order."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from bridge.errors import EngineFailed
 from bridge.outputs.score import TimedNote
 from bridge.outputs.streamer import Streamer
 
@@ -154,6 +155,8 @@ def test_no_note_hangs_when_the_playing_process_is_killed(receiver: Any, tmp_pat
         assert receiver.until(lambda heard: heard.connections == 2)
         assert receiver.until(is_quiet)
         assert streamer.pid != killed
+        with pytest.raises(EngineFailed, match="died"):
+            streamer.wait(0.0)
         # The new process is as good as the old one.
         begun = receiver.heard.begun
         streamer.load(song)
@@ -205,6 +208,18 @@ def test_notes_play_while_a_conversion_still_finds_them(receiver: Any):
         assert receiver.until(lambda heard: heard.begun == 4)
         streamer.stop()
         assert receiver.until(lambda heard: not heard.sounding)
+
+
+@pytest.mark.slow
+def test_the_end_of_a_song_is_not_taken_for_that_of_the_next(jack: dict[str, str], tmp_path: Path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JACK_DEFAULT_SERVER", jack["JACK_DEFAULT_SERVER"])
+        with Streamer("Stembridge", "jack") as streamer:
+            for number in range(2):
+                streamer.load(tool.make_song(tmp_path / str(number), 4, 20.0))
+                streamer.play()
+                assert not streamer.wait(0.1)
+                assert streamer.wait(20.0)
 
 
 @pytest.mark.slow
