@@ -307,11 +307,25 @@ def _convert_one(request: ConversionRequest, display: Display, cancelled: thread
     from bridge.convert import convert as run
 
     choice = engines_for(request)
-    result = run(request, choice.engines, default_cache(), Progress(display.report, cancelled), choice.reasons)
+    cache = default_cache(_cache_limit_bytes(display))
+    result = run(request, choice.engines, cache, Progress(display.report, cancelled), choice.reasons)
     for warning in result.manifest.warnings:
         display.say("warning", f"Note: {warning}", message=warning)
     display.say("result", _summary(result), folder=str(result.folder), manifest=str(result.folder / "manifest.json"))
     return result
+
+
+def _cache_limit_bytes(display: Display) -> int | None:
+    """How large the cache may grow, by the settings; None, and a note, where these are wrong: they are the daemon's."""
+    from bridge.app import GIGABYTE
+    from bridge.config import read
+
+    try:
+        return round(read({}).settings.cache_gb * GIGABYTE)
+    except InvalidRequest as error:
+        text = f"the settings were left aside: {error}"
+        display.say("warning", f"Note: {text}", message=text)
+        return None
 
 
 def _summary(result: Result) -> str:

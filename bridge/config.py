@@ -24,8 +24,10 @@ from bridge.places import config_dir
 
 NAME = "config.toml"
 PREFIX = "STEMBRIDGE_"
-#: Variables of other parts of Stembridge (`bridge.places`).
-_OTHER_VARIABLES = frozenset({"STEMBRIDGE_CACHE_DIR", "STEMBRIDGE_CONFIG_DIR", "STEMBRIDGE_DATA_DIR"})
+#: Variables of other parts of Stembridge: `bridge.places`, `bridge.separation.weights`, and ``--midi-api`` of commands.
+_OTHER_VARIABLES = frozenset(
+    PREFIX + name for name in ("CACHE_DIR", "CONFIG_DIR", "DATA_DIR", "MODELS_DIR", "MIDI_API")
+)
 #: A file of settings is a page of text.
 _MAX_FILE_BYTES = 1 << 20
 
@@ -123,7 +125,7 @@ class Settings(Struct, frozen=True):
             ge=0.0,
             le=10_000.0,
             title="gigabytes, 0 to 10000",
-            description="How large the cache of finished steps may grow.",
+            description="How large the cache of finished steps may grow, also when `convert` is used; 0 keeps none.",
         ),
     ] = 5.0
     log_level: Annotated[

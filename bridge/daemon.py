@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from bridge import __version__
-from bridge.config import Settings
+from bridge.config import PREFIX, Settings
 from bridge.daemon_stop import StopSignals
 from bridge.daemon_stream import Playback
 from bridge.daemon_watch import Intake, folders_of
@@ -27,6 +27,7 @@ from bridge.jobs.model import JobEvent, JobSpec
 from bridge.jobs.queue import JobQueue
 from bridge.jobs.store import NAME as STORE_NAME
 from bridge.jobs.store import JobStore
+from bridge.jobs.worker import start_worker
 from bridge.logs import logging_to
 from bridge.osc.server import OscServer
 from bridge.peer import CommandQueue
@@ -97,6 +98,7 @@ class Daemon:
         store = parts.enter_context(JobStore(self._folder / STORE_NAME))
         queue = JobQueue(
             store,
+            partial(start_worker, variables={f"{PREFIX}CACHE_GB": str(settings.cache_gb)}),
             concurrency=settings.concurrency,
             limit=settings.queue_limit,
             hang_timeout_s=settings.hang_timeout_s,

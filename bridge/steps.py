@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -32,6 +32,8 @@ RESIDUAL = "residual"
 DRUMS_RESIDUAL = "drums_residual"
 #: Part of every cache key: to be raised when a step gives other results for the same input.
 STEPS_VERSION = 1
+#: Told each part's notes as soon as they are found; called from two threads.
+PartListener = Callable[[str, Sequence[Note]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,22 +209,22 @@ class Steps:
         self._cache.store_bytes(key, msgspec.json.encode(grid))
         return grid
 
-    def find_all(self) -> tuple[BeatGrid, dict[str, PartFindings]]:
+    def find_all(self, part_found: PartListener | None = None) -> tuple[BeatGrid, dict[str, PartFindings]]:
         """Beats and notes of all parts. The drums have a thread of their own: that fills two cores evenly."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="drums") as pool:
-            drums = pool.submit(self._split_and_find_drums) if "drums" in self.parts else None
+            drums = pool.submit(self._split_and_find_drums, part_found) if "drums" in self.parts else None
             grid = self.grid
-            found = {part: self.found(part) for part in self.parts if part != "drums"}
+            found = {part: self.found(part, part_found) for part in self.parts if part != "drums"}
             if drums is not None:
                 found["drums"] = drums.result()
         return grid, {part: found[part] for part in self.parts}
 
-    def _split_and_find_drums(self) -> PartFindings:
+    def _split_and_find_drums(self, part_found: PartListener | None) -> PartFindings:
         if self._request.stems:
             _ = self.components
-        return self.found("drums")
+        return self.found("drums", part_found)
 
-    def found(self, part: str) -> PartFindings:
+    def found(self, part: str, part_found: PartListener | None = None) -> PartFindings:
         """The notes of a part."""
         is_drums = part == "drums"
         engine = self._engines.drums.identity if is_drums else self._engines.pitch.identity
@@ -233,7 +235,10 @@ class Steps:
             notes = self._drum_hits() if is_drums else self._pitched_notes(part)
             data = note_files.encode(part, notes)
             self._cache.store_bytes(key, data)
-        return PartFindings(note_files.decode(data), hearing.source, engine)
+        findings = PartFindings(note_files.decode(data), hearing.source, engine)
+        if part_found is not None:
+            part_found(part, findings.notes)
+        return findings
 
     # ---- how the steps are done
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import click
 
-from bridge.commands.settings import settings_in_force
 from bridge.commands.shown import echo
 
 
 @click.command()
 def config() -> None:
     """Show the settings in force, and where each comes from."""
-    from bridge.config import NAME, describe
+    from bridge.config import NAME, describe, read
     from bridge.places import config_dir
 
     file = config_dir() / NAME
-    rows = describe(settings_in_force({}))
+    rows = describe(read({}))
     width = max(len(row.key) for row in rows)
     value_width = min(40, max(len(row.value) for row in rows))
     for row in rows:

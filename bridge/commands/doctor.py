@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.commands.settings import settings_in_force
 from bridge.commands.shown import echo
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def _line(finding: Finding) -> str:
 
 def _scene() -> Scene:
     """What the doctor looks at on this machine."""
-    from bridge.config import NAME, Settings
+    from bridge.config import NAME, Settings, read
     from bridge.daemon_watch import folders_of
     from bridge.doctor import Scene
     from bridge.errors import BridgeError
@@ -47,7 +46,7 @@ def _scene() -> Scene:
     from bridge.service import plan_here
 
     try:
-        settings, problem = settings_in_force({}).settings, ""
+        settings, problem = read({}).settings, ""
     except BridgeError as error:
         settings, problem = Settings(), str(error)
     folder = daemon_dir()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from bridge.commands.settings import MIDI_API_VARIABLE, settings_in_force
 from bridge.commands.shown import absolute, echo
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -24,13 +23,14 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--out", "out", type=click.Path(file_okay=False, path_type=Path), default=None, help="Where results go.")
 @click.option(
-    "--midi-api", default="", envvar=MIDI_API_VARIABLE, metavar="NAME", help="MIDI system, as for stembridge play."
+    "--midi-api", default="", envvar="STEMBRIDGE_MIDI_API", metavar="NAME", help="MIDI system, as for stembridge play."
 )
 def serve(osc_port: int | None, watch: tuple[Path, ...], stream: bool | None, out: Path | None, midi_api: str) -> None:
     """Wait for work, until Ctrl-C: from the device in Live and from watched folders.
 
     What isn't given here is taken from the settings: stembridge config.
     """
+    from bridge.config import read
     from bridge.daemon import serve as run
     from bridge.instance import daemon_dir
 
@@ -40,4 +40,4 @@ def serve(osc_port: int | None, watch: tuple[Path, ...], stream: bool | None, ou
         "stream": stream,
         "out_dir": None if out is None else absolute(out),
     }
-    run(settings_in_force(flags).settings, daemon_dir(), midi_api=midi_api, say=echo)
+    run(read(flags).settings, daemon_dir(), midi_api=midi_api, say=echo)

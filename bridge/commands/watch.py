@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from bridge.commands.serve import FOLDER
-from bridge.commands.settings import settings_in_force
 from bridge.commands.shown import absolute, echo
 
 
@@ -22,6 +21,7 @@ from bridge.commands.shown import absolute, echo
 )
 def watch(folders: tuple[Path, ...], out: Path | None) -> None:
     """Convert what is put into FOLDERs, until Ctrl-C; what is in them already comes first."""
+    from bridge.config import read
     from bridge.daemon import serve as run
     from bridge.instance import daemon_dir
 
@@ -30,4 +30,4 @@ def watch(folders: tuple[Path, ...], out: Path | None) -> None:
         "out_dir": None if out is None else absolute(out),
         "stream": False,
     }
-    run(settings_in_force(flags).settings, daemon_dir(), listen=False, say=echo)
+    run(read(flags).settings, daemon_dir(), listen=False, say=echo)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.jobs.news import Advanced, Failed, Finished
+from bridge.jobs.news import Advanced, Failed, Finished, Found
 from bridge.jobs.worker import GONE, INTERRUPTED, Worker
 
 
@@ -27,7 +27,12 @@ class Interruption:
 
 
 def follow(
-    worker: Worker, on_progress: Callable[[str, float], None], *, hang_timeout_s: float, grace_s: Callable[[], float]
+    worker: Worker,
+    on_progress: Callable[[str, float], None],
+    on_found: Callable[[Found], None],
+    *,
+    hang_timeout_s: float,
+    grace_s: Callable[[], float],
 ) -> Ending | Interruption:
     """Hear a worker out.
 
@@ -37,6 +42,8 @@ def follow(
         At work. It may still be alive when this returns, and has nothing more to say that counts.
     on_progress
         Called with the stage and how much of it is done.
+    on_found
+        Called with notes that it found.
     hang_timeout_s
         Without news for so long, it counts as hung.
     grace_s
@@ -52,6 +59,8 @@ def follow(
             return _tidied(worker, grace_s())
         if isinstance(heard, Advanced):
             on_progress(heard.stage, heard.fraction)
+        elif isinstance(heard, Found):
+            on_found(heard)
         elif heard == GONE:
             death = worker.death()
             return Ending("failed", error_code="engine-crashed", error_text=death) if death else Interruption()

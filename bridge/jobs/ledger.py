@@ -17,6 +17,7 @@ from bridge.errors import BridgeError, InvalidRequest
 from bridge.jobs.follow import Ending
 from bridge.jobs.listeners import Listeners
 from bridge.jobs.model import EventKind, Job, JobEvent
+from bridge.jobs.news import Found
 from bridge.jobs.store import JobStore
 
 _log = logging.getLogger(__name__)
@@ -157,6 +158,13 @@ class Ledger:
                 job = msgspec.structs.replace(job, stage=stage, fraction=fraction)
                 self.active[job_id] = job
                 self.listeners.tell(JobEvent(job, "progress"))
+
+    def show_found(self, job_id: str, found: Found) -> None:
+        """Show what notes a job's worker found; they are kept nowhere. Nothing is shown of a job that has ended."""
+        with self.changed:
+            job = self.active.get(job_id)
+            if job is not None:
+                self.listeners.tell(JobEvent(job, "found", found))
 
     def keep_progress(self, job_id: str) -> None:
         """Write how far a job is to disk; where that can't be done now, it can be done later."""

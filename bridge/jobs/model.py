@@ -14,13 +14,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.jobs.news import Found
 from bridge.live.clip import ClipFacts
 from bridge.names import PARTS
 
 #: Who asked: a device in Live, a watched folder, a command in a terminal.
 Origin = Literal["osc", "watch", "command"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-EventKind = Literal["accepted", "started", "progress", "ended"]
+EventKind = Literal["accepted", "started", "progress", "found", "ended"]
 Recording = Literal["song", "mix", "bass", "melody", "vocals", "drums"]
 
 #: Lower goes first: who pressed a button waits for it; a folder of a hundred files can wait.
@@ -183,10 +184,11 @@ class Job(Struct, frozen=True, omit_defaults=True):
 
 
 class JobEvent(Struct, frozen=True):
-    """Something happened to a job; `job` is how it is now."""
+    """Something happened to a job; `job` is how it is now, `found` the notes that were ``found``."""
 
     job: Job
     kind: EventKind
+    found: Found | None = None
 
 
 def spec_to_json(spec: JobSpec) -> str:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 #: Longer lines are no news: the longest true one has two paths (32,767 characters each, six bytes a character) in it.
 MAX_LINE_BYTES = 512 << 10
+#: Notes in one line: each takes some 40 bytes, and `MAX_LINE_BYTES` are far away.
+MAX_FOUND = 2000
+
+PartName = Literal["bass", "melody", "vocals", "drums"]
+_Seconds = Annotated[float, Meta(ge=0.0, le=1e6)]
+FoundNote = tuple[_Seconds, _Seconds, Annotated[int, Meta(ge=0, le=127)], Annotated[int, Meta(ge=1, le=127)]]
 
 
 class Advanced(Struct, frozen=True, tag_field="event", tag="progress"):
@@ -21,6 +27,13 @@ class Advanced(Struct, frozen=True, tag_field="event", tag="progress"):
 
 class Alive(Struct, frozen=True, tag_field="event", tag="alive"):
     """It still works, though there is no progress to tell."""
+
+
+class Found(Struct, frozen=True, tag_field="event", tag="found"):
+    """Notes of a part, as they were detected: (onset s, offset s, pitch, velocity). More of the part may follow."""
+
+    part: PartName
+    notes: Annotated[tuple[FoundNote, ...], Meta(max_length=MAX_FOUND)]
 
 
 class Finished(Struct, frozen=True, tag_field="event", tag="result"):
@@ -37,7 +50,7 @@ class Failed(Struct, frozen=True, tag_field="event", tag="error"):
     text: str
 
 
-News = Advanced | Alive | Finished | Failed
+News = Advanced | Alive | Found | Finished | Failed
 
 
 def to_line(news: News) -> bytes:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 
 from bridge.errors import BridgeError, InvalidRequest
@@ -264,6 +265,7 @@ class JobQueue:
                 ending = follow(
                     worker,
                     self._progress_of(job.id),
+                    partial(self._ledger.show_found, job.id),
                     hang_timeout_s=self._hang_timeout_s,
                     grace_s=lambda: self._grace_s,
                 )

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Protocol
@@ -70,7 +70,9 @@ class StartWorker(Protocol):
         """Start it."""
 
 
-def start_worker(job: Job, /, command: Sequence[str] = COMMAND) -> WorkerProcess:
+def start_worker(
+    job: Job, /, command: Sequence[str] = COMMAND, variables: Mapping[str, str] | None = None
+) -> WorkerProcess:
     """Start a worker process for a job.
 
     Parameters
@@ -80,19 +82,21 @@ def start_worker(job: Job, /, command: Sequence[str] = COMMAND) -> WorkerProcess
     command
         The program, which reads a `JobSpec` as a line of JSON from its standard input and writes news
         (`bridge.jobs.news`) to its standard output.
+    variables
+        Of its environment, besides those of this process.
 
     Raises
     ------
     OSError
         If the system has no room for another process.
     """
-    return WorkerProcess(job, command)
+    return WorkerProcess(job, command, variables or {})
 
 
 class WorkerProcess:
     """See `Worker`."""
 
-    def __init__(self, job: Job, command: Sequence[str]) -> None:
+    def __init__(self, job: Job, command: Sequence[str], variables: Mapping[str, str]) -> None:
         self._job = job
         self._news: queue.Queue[Heard] = queue.Queue(_BACKLOG)
         self._interrupted = threading.Event()
@@ -102,7 +106,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env={**_environment(), **variables},
             **_apart(),
         )
         self._asked = False

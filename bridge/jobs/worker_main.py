@@ -16,15 +16,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from bridge.errors import BridgeError
 from bridge.jobs.model import JobSpec, spec_from_json
-from bridge.jobs.news import Advanced, Alive, Failed, Finished, News, to_line
-from bridge.model import ConversionRequest, MidiOptions
+from bridge.jobs.news import MAX_FOUND, Advanced, Alive, Failed, Finished, Found, News, PartName, to_line
+from bridge.model import ConversionRequest, MidiOptions, Note
 from bridge.progress import Progress, Report
 
 #: Progress is told at most ten times a second: who shows it needs no more.
@@ -70,7 +70,7 @@ def work(spec: JobSpec, teller: Teller, cancelled: threading.Event) -> Finished:
     request = spec_to_request(spec)
     choice = engines_for(request)
     progress = Progress(teller.report, _SignOfLife(cancelled, teller.alive))
-    result = convert(request, choice.engines, default_cache(), progress, choice.reasons)
+    result = convert(request, choice.engines, default_cache(), progress, choice.reasons, teller.found)
     folder = result.folder.absolute()
     insert = None
     if spec.clip is not None:
@@ -149,6 +149,12 @@ class Teller:
             if is_new or self._clock() - self._told_s >= NEWS_GAP_S:
                 self._stage = report.stage
                 self._write(Advanced(report.stage[:100], min(1.0, max(0.0, report.fraction))))
+
+    def found(self, part: str, notes: Sequence[Note]) -> None:
+        """Tell a part's notes, in several lines where they are many; one line where there are none."""
+        rows = [(note.onset_s, note.offset_s, note.pitch, note.velocity) for note in notes]
+        for start in range(0, max(1, len(rows)), MAX_FOUND):
+            self.tell(Found(cast(PartName, part), tuple(rows[start : start + MAX_FOUND])))
 
     def alive(self) -> None:
         """Give a sign of life, unless there was news not long ago."""

@@ -147,8 +147,10 @@ class Streamer:
 
     def grow(self, parts: Sequence[wire.PartName], options: Options | None = None) -> None:
         """Take a song that is still being converted, of these parts; what played before ends."""
+        lost = self.lost
+        self._wait_for(lambda: self._ready is not None, OPENING_S, "opening the MIDI port again")
         with self._changed:
-            self._position, self._lost_before = None, self.lost
+            self._position, self._lost_before = None, lost
         self._order(wire.Grow(tuple(parts), options or Options()))
 
     def append(self, part: wire.PartName, notes: Iterable[TimedNote], known_s: float) -> None:

@@ -599,6 +599,43 @@ def test_a_real_conversion_gives_progress_and_a_whole_result(tmp_path, real):
     assert not is_running(start.workers[0].pid)
 
 
+def test_a_real_conversion_shows_the_notes_of_each_part_before_it_ends(tmp_path, real):
+    spec, start = real
+    song = JobSpec(spec.source, spec.out_dir, "", Options(separator="builtin", stems=False))
+    with opened(tmp_path, start) as (queue, witness):
+        queue.submit("a", "command", song)
+        ended = witness.wait("ended", "a")[0]
+    assert ended.job.state == "done"
+    assert {event.found.part for event in witness.of("found")} == {"bass", "melody", "vocals", "drums"}
+    kinds = [event.kind for event in witness.events]
+    assert kinds[-1] == "ended"
+    assert "notes" in witness.of("found")[0].job.stage, "while notes are still being looked for"
+    for part in ("bass", "drums"):
+        shown = [note for event in witness.of("found") if event.found.part == part for note in event.found.notes]
+        kept = json.loads((Path(ended.job.result) / "notes" / f"{part}.json").read_text())["notes"]
+        assert shown == [(note["onset_s"], note["offset_s"], note["pitch"], note["velocity"]) for note in kept]
+        assert shown
+
+
+def test_notes_that_come_after_a_job_was_cancelled_are_shown_to_nobody(tmp_path, standin, spec):
+    start = standin(
+        """
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        notes = {"event": "found", "part": "bass", "notes": [[0.0, 1.0, 40, 90]]}
+        say(**notes)
+        while True:
+            time.sleep(0.01)
+            say(**notes)
+        """
+    )
+    with opened(tmp_path, start) as (queue, witness):
+        queue.submit("a", "command", spec())
+        assert witness.wait("found", "a")[0].found.notes == ((0.0, 1.0, 40, 90),)
+        queue.cancel("a")
+        witness.wait("ended", "a")
+    assert witness.events[-1].kind == "ended"
+
+
 def test_a_job_for_a_clip_leaves_what_the_device_reads(tmp_path, real):
     _, start = real
     clip = {

@@ -97,7 +97,8 @@ def test_what_is_wrong_in_the_file_is_refused_with_its_place(text: str, words: l
 
 
 def test_unknown_variables_and_flags_are_refused_but_those_of_other_parts_are_not() -> None:
-    load(None, {"STEMBRIDGE_DATA_DIR": "/x", "PATH": "/bin"}, {})
+    others = ("DATA_DIR", "CACHE_DIR", "CONFIG_DIR", "MODELS_DIR", "MIDI_API")
+    load(None, {"PATH": "/bin", **{f"STEMBRIDGE_{name}": "/x" for name in others}}, {})
     with pytest.raises(InvalidRequest, match=r"STEMBRIDGE_STREEM.*did you mean stream\?"):
         load(None, {"STEMBRIDGE_STREEM": "1"}, {})
     with pytest.raises(InvalidRequest, match="--osc-prot"):

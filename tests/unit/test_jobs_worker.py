@@ -9,10 +9,10 @@ import pytest
 
 from bridge.errors import AudioUnreadable, Cancelled
 from bridge.jobs.model import Job, JobSpec, Options
-from bridge.jobs.news import Advanced, Alive, Failed, Finished, from_line, to_line
+from bridge.jobs.news import MAX_FOUND, MAX_LINE_BYTES, Advanced, Alive, Failed, Finished, Found, from_line, to_line
 from bridge.jobs.worker import _Tail
 from bridge.jobs.worker_main import ALIVE_GAP_S, NEWS_GAP_S, Teller, _SignOfLife, failure, spec_to_request
-from bridge.model import ConversionRequest, MidiOptions
+from bridge.model import ConversionRequest, MidiOptions, Note
 from bridge.progress import Progress
 
 
@@ -24,7 +24,14 @@ class Pipe(io.BytesIO):
 
 @pytest.mark.parametrize(
     "news",
-    [Advanced("notes bass", 0.25), Alive(), Finished("/out/\udcff", None), Finished("/a", "/b"), Failed("x", "\n")],
+    [
+        Advanced("notes bass", 0.25),
+        Alive(),
+        Found("drums", ((0.0, 0.1, 36, 127), (0.123456, 7000.5, 0, 1))),
+        Finished("/out/\udcff", None),
+        Finished("/a", "/b"),
+        Failed("x", "\n"),
+    ],
 )
 def test_news_come_over_as_they_were_sent(news) -> None:
     line = to_line(news)
@@ -48,6 +55,9 @@ def test_news_come_over_as_they_were_sent(news) -> None:
         b'{"event": "progress", "stage": "x", "fraction": "0.5"}\n',
         b'{"event": "error", "code": "", "text": ""}\n',
         b'{"event": "other"}\n',
+        b'{"event": "found", "part": "kazoo", "notes": []}\n',
+        b'{"event": "found", "part": "bass", "notes": [[0.0, 1.0, 128, 1]]}\n',
+        b'{"event": "found", "part": "bass", "notes": [[NaN, 1.0, 40, 1]]}\n',
         b"[" * 100_000,
     ],
 )
@@ -68,6 +78,19 @@ def test_progress_is_told_at_a_limited_rate_but_stages_always() -> None:
     assert stages[0] == ("separate", 0.0)
     assert stages[-2:] == [("separate", 1.0), ("tempo", 0.0)]
     assert 10 <= len(stages) <= 3 + 1 / NEWS_GAP_S
+
+
+def test_the_notes_of_a_part_are_told_in_lines_of_bounded_length() -> None:
+    pipe = Pipe()
+    notes = [Note(7000.123456 + step, 7000.234567 + step, 127, 127) for step in range(2 * MAX_FOUND + 1)]
+    teller = Teller(pipe, lambda: 0.0)
+    teller.found("vocals", notes)
+    teller.found("melody", [])
+    assert [len(news.notes) for news in pipe.news] == [MAX_FOUND, MAX_FOUND, 1, 0]
+    assert [row for news in pipe.news for row in news.notes] == [
+        (note.onset_s, note.offset_s, note.pitch, note.velocity) for note in notes
+    ]
+    assert max(map(len, pipe.getvalue().splitlines())) < MAX_LINE_BYTES / 2
 
 
 def test_asking_whether_to_stop_is_a_sign_of_life_and_stops_when_asked_to() -> None:
