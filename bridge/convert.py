@@ -20,7 +20,7 @@ from bridge.write.files import ResultFolder, folder_name_for
 from bridge.write.manifest import Manifest, Source, printable
 from bridge.write.result import NO_SEPARATOR, Findings, write_result
 
-#: Bytes a sample and channel: of the working copy, and of a stem (24 bits; more only where the source exceeds full scale).
+#: Bytes a sample and channel: of the working copy, and of a stem (one more where the source exceeds full scale).
 _MIX_BYTES, _STEM_BYTES = 4, 3
 #: Room for MIDI, notes and manifest.
 _SMALL_FILES_BYTES = 4 << 20
@@ -61,9 +61,8 @@ def convert(
     source_sha256 = file_sha256(request.source, progress.stage("read"))
     target = request.out_dir / (request.name or folder_name_for(request.source))
     if not made_of(request):
-        raise InvalidRequest(
-            f"--as {request.recording} has none of the parts {', '.join(request.parts)}; choose others with --parts"
-        )
+        wanted = ", ".join(request.parts)
+        raise InvalidRequest(f"--as {request.recording} has none of the parts {wanted}; choose others with --parts")
     with ResultFolder(target) as folder:
         scratch = folder.scratch
         steps = Steps(

@@ -177,3 +177,11 @@ def test_what_the_user_added_to_a_result_is_kept(convert, song):
     Path("small song/remix.txt").write_text("mine")
     convert(song, "--as", "bass", "--transpose", "1")
     assert Path("small song/remix.txt").read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_engines_can_be_loaded_for_two_threads_time_and_again(command, song):
+    """Two threads that import one library at once break some of them, now and then."""
+    for _ in range(10):
+        run = command("convert", "--separator", "none", "--force", song)
+        assert run.code == 0, run.err
