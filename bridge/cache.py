@@ -8,6 +8,7 @@ least recently used first.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -66,8 +67,13 @@ class Cache:
     def fetch(self, key: str, into: Path, replacing: Path | None = None) -> bool:
         """Copy the files of entry `key` to the folder `into`; False, with none left there, unless all are good.
 
-        Files that share their data with one of the same name in `replacing`, and with nothing else, are linked instead:
-        that folder is about to be replaced, so in the end nobody shares more than before.
+        Files that share their data with one of the same name in `replacing`, and with nothing else, are linked instead
+        of copied: that folder is about to be replaced, so in the end nobody shares more than before.
+
+        Raises
+        ------
+        OSError
+            If the files can't be written.
         """
         entry = self.root / key
 
@@ -84,12 +90,12 @@ class Cache:
             written = [into / name for name in index]
             with ThreadPoolExecutor(max_workers=_COPIERS) as pool:
                 list(pool.map(take, index.items()))
-        except FileNotFoundError:
-            _remove(written)
-            return False
         except (OSError, ValueError, _TornError) as error:
             _remove(written)
-            self._drop(entry, error)
+            if isinstance(error, OSError) and not _is_about(error, entry):
+                raise  # the trouble is where the files should go
+            if not isinstance(error, FileNotFoundError):
+                self._drop(entry, error)
             return False
         _touch(entry)
         return True
@@ -141,7 +147,6 @@ class Cache:
             index = fill(fresh)
             (fresh / _INDEX).write_text(json.dumps(index), encoding="ascii")
             self._publish(fresh, key)
-            self._evict()
         except OSError as error:
             log.warning("could not keep a result in the cache: %s", error)
         finally:
@@ -160,6 +165,12 @@ class Cache:
         log.warning("cache entry %s is unusable: %s", entry.name, reason)
         self._discard(entry)
 
+    def _all(self) -> list[Path]:
+        try:
+            return list(self.root.iterdir())
+        except OSError:
+            return []  # nothing was ever kept
+
     def _discard(self, entry: Path) -> None:
         """Take an entry out of sight in one step, then delete it."""
         trash = self.root / f"{_TRASH}{uuid.uuid4().hex}"
@@ -169,10 +180,10 @@ class Cache:
             return
         shutil.rmtree(trash, ignore_errors=True)
 
-    def _evict(self) -> None:
-        """Delete the least recently used entries until the rest fits, and what dead processes left."""
+    def tidy(self) -> None:
+        """Delete what dead processes left, and the least recently used entries until the rest fits."""
         entries = []
-        for path in self.root.iterdir():
+        for path in self._all():
             try:
                 used = path.stat().st_mtime
                 size = sum(file.stat().st_size for file in path.iterdir())
@@ -239,6 +250,13 @@ def _touch(entry: Path) -> None:
         os.utime(entry)
     except OSError:
         return  # evicted meanwhile
+
+
+def _is_about(error: OSError, entry: Path) -> bool:
+    """Whether an error came from reading an entry: it names a file there, or is one that only reading meets."""
+    if error.errno == errno.EIO:
+        return True
+    return isinstance(error.filename, str) and Path(error.filename).is_relative_to(entry)
 
 
 def _remove(paths: Iterable[Path]) -> None:

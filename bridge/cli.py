@@ -5,6 +5,10 @@ What is heavy is imported where it is used, so that ``--help`` and a conversion 
 
 from __future__ import annotations
 
+import io
+import itertools
+import logging
+import math
 import os
 import signal
 import sys
@@ -60,6 +64,16 @@ class _Range(click.ParamType[tuple[float, float]]):
         return bounds
 
 
+class _Number(click.FloatRange):
+    """A number within limits; what is none lies within none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
 class _Grid(click.ParamType[Fraction]):
     """A note value such as ``1/16``."""
 
@@ -93,11 +107,9 @@ class _Parts(click.ParamType[tuple[str, ...]]):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="stembridge")
-@click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
-@click.pass_context
-def stembridge(ctx: click.Context, debug: bool) -> None:
+@click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong; works anywhere in the line.")
+def stembridge(debug: bool) -> None:
     """Turn recordings into stems and MIDI, on this machine."""
-    ctx.ensure_object(dict)["debug"] = debug
 
 
 def _conversion_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,7 +135,7 @@ def _conversion_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--bpm",
-            type=click.FloatRange(*BPM_RANGE),
+            type=_Number(*BPM_RANGE),
             default=None,
             help="The tempo, where you know it. Default: detected.",
         ),
@@ -133,14 +145,14 @@ def _conversion_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--quantize", type=_Grid(), default=None, help="Move notes to this grid, such as 1/16."),
         click.option(
             "--strength",
-            type=click.FloatRange(0.0, 1.0),
+            type=_Number(0.0, 1.0),
             default=1.0,
             show_default=True,
             help="How far notes move to the grid.",
         ),
         click.option(
             "--swing",
-            type=click.FloatRange(0.0, 1.0),
+            type=_Number(0.0, 1.0),
             default=0.0,
             show_default=True,
             help="Delay of every second grid line; 0.67 is a triplet feel.",
@@ -178,7 +190,9 @@ def convert(ctx: click.Context, /, audio: tuple[Path, ...], as_json: bool, **opt
                 display.say("source", f"\n{_printable(request.source)}", path=str(request.source))
             try:
                 _convert_one(request, display, cancelled)
-            except Exception as error:  # one bad file must not stop the others
+            except Exception as failure:  # one bad file must not stop the others
+                # Whatever a library made of the interruption: it was one.
+                error = Cancelled("cancelled") if cancelled.is_set() else failure
                 exit_code = _explain(error, display, as_json, debug=ctx.obj["debug"])
                 first_failure = first_failure or exit_code
                 if isinstance(error, Cancelled):
@@ -248,8 +262,14 @@ def download_model(ctx: click.Context, name: str, yes: bool) -> None:
 
 def main() -> None:
     """Run the command and exit with the contract's code."""
+    logging.getLogger("bridge").addHandler(logging.NullHandler())  # else Python prints warnings that nobody handles
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name need not exist in the terminal's encoding
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    is_debugging = len(arguments) < len(sys.argv) - 1
     try:
-        code = stembridge.main(standalone_mode=False) or 0
+        code = stembridge.main(arguments, standalone_mode=False, obj={"debug": is_debugging}) or 0
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.Abort:
@@ -263,14 +283,13 @@ def main() -> None:
     except KeyboardInterrupt:
         code = _fail("cancelled", Cancelled.exit_code)
     except Exception as error:
-        code = _explain(error, None, debug="--debug" in sys.argv)
+        code = _explain(error, None, debug=is_debugging)
     sys.exit(code)
 
 
 def _requests(audio: tuple[Path, ...], **options: Any) -> Iterator[ConversionRequest]:
-    """A request for each file; the second of two that would share a folder gets its whole file name as the folder's."""
+    """A request for each file; no two share a folder."""
     from bridge.model import ConversionRequest, MidiOptions
-    from bridge.write.files import folder_name_for
 
     midi = MidiOptions(
         quantize=options["quantize"],
@@ -281,9 +300,7 @@ def _requests(audio: tuple[Path, ...], **options: Any) -> Iterator[ConversionReq
     )
     taken: set[str] = set()
     for source in audio:
-        name = folder_name_for(source)
-        if name.casefold() in taken:
-            name = source.name
+        name = next(name for name in _names_for(source) if name.casefold() not in taken)
         taken.add(name.casefold())
         yield ConversionRequest(
             source=source,
@@ -299,6 +316,16 @@ def _requests(audio: tuple[Path, ...], **options: Any) -> Iterator[ConversionReq
             drum_engine=options["drum_engine"],
             fresh=options["force"],
         )
+
+
+def _names_for(source: Path) -> Iterator[str]:
+    """Names that the result folder of a file may have, best first."""
+    from bridge.write.files import folder_name_for
+
+    yield folder_name_for(source)
+    yield source.name
+    for number in itertools.count(2):
+        yield f"{source.name} ({number})"
 
 
 def _convert_one(request: ConversionRequest, display: Display, cancelled: threading.Event) -> Result:
@@ -365,7 +392,7 @@ def _stoppable() -> Iterator[threading.Event]:
     def stop(signum: int, frame: FrameType | None) -> None:
         if not cancelled.is_set():
             cancelled.set()
-            raise Cancelled("cancelled; nothing was written")
+            raise Cancelled("cancelled")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

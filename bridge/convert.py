@@ -12,16 +12,16 @@ from pathlib import Path
 
 from bridge.audio.decode import file_sha256
 from bridge.cache import Cache
-from bridge.errors import OutputUnwritable
+from bridge.errors import InvalidRequest, OutputUnwritable
 from bridge.model import ConversionRequest
 from bridge.progress import Progress
-from bridge.steps import Engines, PartListener, Recording, Steps
+from bridge.steps import Engines, PartListener, Recording, Steps, made_of
 from bridge.write.files import ResultFolder, folder_name_for
 from bridge.write.manifest import Manifest, Source, printable
 from bridge.write.result import NO_SEPARATOR, Findings, write_result
 
-#: Bytes a sample and channel: float32 while at work, and no more in a stem.
-_SAMPLE_BYTES = 4
+#: Bytes a sample and channel: of the working copy, and of a stem (one more where the source exceeds full scale).
+_MIX_BYTES, _STEM_BYTES = 4, 3
 #: Room for MIDI, notes and manifest.
 _SMALL_FILES_BYTES = 4 << 20
 
@@ -67,6 +67,9 @@ def convert(
     began = time.monotonic()
     source_sha256 = file_sha256(request.source, progress.stage("read"))
     target = request.out_dir / (request.name or folder_name_for(request.source))
+    if not made_of(request):
+        wanted = ", ".join(request.parts)
+        raise InvalidRequest(f"--as {request.recording} has none of the parts {wanted}; choose others with --parts")
     with ResultFolder(target) as folder:
         scratch = folder.scratch
         steps = Steps(
@@ -95,6 +98,7 @@ def convert(
         steps.timings_s["total"] = round(time.monotonic() - began, 3)
         warnings = (*notes, *steps.recording.warnings, *_empty_parts(findings))
         manifest = write_result(folder, findings, request.midi, steps.timings_s, warnings)
+    cache.tidy()
     writing.at(1.0)
     return Result(target, manifest)
 
@@ -120,8 +124,8 @@ def _converted_range(request: ConversionRequest, recording: Recording) -> tuple[
 def _check_room(folder: Path, steps: Steps) -> None:
     """Raise `OutputUnwritable` now, rather than after minutes of work, where the disk has no room for the result."""
     recording = steps.recording
-    copies = 1 + steps.stem_count  # the working copy, and what is made of it
-    needed = copies * recording.length * recording.channels * _SAMPLE_BYTES + _SMALL_FILES_BYTES
+    frame_bytes = recording.channels * (_MIX_BYTES + steps.stem_count * _STEM_BYTES)
+    needed = recording.length * frame_bytes + _SMALL_FILES_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputUnwritable(

@@ -28,10 +28,14 @@ class Hearing:
         In the part's own stem, or in the whole mix where the stem is the worse source.
     profile
         With which row of the transcriber's table.
+    least_level_db
+        Level of the stem against the mix, over a note, below which the note is taken for a leaving of the separator;
+        None keeps every note.
     """
 
     source: Literal["stem", "mix"]
     profile: str
+    least_level_db: float | None = None
 
 
 class Separator(Protocol):
@@ -56,6 +60,9 @@ class PitchTranscriber(Protocol):
     def identity(self) -> EngineId:
         """Name, version and hash of the model."""
 
+    def load(self) -> None:
+        """Import what the work needs, before threads would import it at once: not every library can bear that."""
+
     def transcribe(self, audio: AudioFile, profile: str, progress: Progress) -> list[Note]:
         """Notes in order of onset; `profile` names what to listen for, such as ``bass``."""
 
@@ -66,6 +73,9 @@ class DrumEngine(Protocol):
     @property
     def identity(self) -> EngineId:
         """Name, version and hash of the model."""
+
+    def load(self) -> None:
+        """Import what the work needs, before threads would import it at once: not every library can bear that."""
 
     def split(self, drums: AudioFile, progress: Progress) -> Iterator[PartBlock]:
         """Yield the six components from start to end without gap or overlap, shaped like the drums themselves."""
@@ -80,6 +90,9 @@ class BeatTracker(Protocol):
     @property
     def identity(self) -> EngineId:
         """Name and version of the method."""
+
+    def load(self) -> None:
+        """Import what the work needs, before threads would import it at once: not every library can bear that."""
 
     def track(self, mix: AudioFile, drums: AudioFile | None, bpm: float | None, progress: Progress) -> BeatGrid:
         """The beat grid of `mix`, helped by its `drums` stem; a given `bpm` replaces the tempo, not the phase."""

@@ -45,25 +45,30 @@ class Progress:
         *,
         stage: str = "",
         span: tuple[float, float] = (0.0, 1.0),
+        abandoned: threading.Event | None = None,
     ) -> None:
         self._listener = listener
         self.cancelled = cancelled or threading.Event()
+        self._abandoned = abandoned
         self._stage = stage
         self._span = span
 
     def stage(self, name: str) -> Progress:
         """The progress of a new stage, from 0 to 1; reports its beginning."""
-        begun = Progress(self._listener, self.cancelled, stage=name)
+        begun = Progress(self._listener, self.cancelled, stage=name, abandoned=self._abandoned)
         begun.at(0.0)
         return begun
+
+    def until(self, abandoned: threading.Event) -> Progress:
+        """The same progress for work that also ends, with `Cancelled`, when `abandoned` is set."""
+        return Progress(self._listener, self.cancelled, stage=self._stage, span=self._span, abandoned=abandoned)
 
     def part(self, start: float, end: float) -> Progress:
         """A progress whose 0 to 1 is `start` to `end` of this one."""
         low, high = self._span
         width = high - low
-        return Progress(
-            self._listener, self.cancelled, stage=self._stage, span=(low + width * start, low + width * end)
-        )
+        span = (low + width * start, low + width * end)
+        return Progress(self._listener, self.cancelled, stage=self._stage, span=span, abandoned=self._abandoned)
 
     def at(self, fraction: float) -> None:
         """Report that `fraction` (0 to 1) is done; raises `Cancelled` when asked to stop."""
@@ -74,5 +79,5 @@ class Progress:
 
     def check(self) -> None:
         """Raise `Cancelled` when asked to stop."""
-        if self.cancelled.is_set():
-            raise Cancelled("cancelled; nothing was written")
+        if self.cancelled.is_set() or (self._abandoned is not None and self._abandoned.is_set()):
+            raise Cancelled("cancelled")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from bridge.audio.file import AudioFile
 from bridge.audio.stems import stem_format, write_stems
 from bridge.cache import Cache, key_of
 from bridge.engines import BeatTracker, DrumEngine, Hearing, PartBlock, PitchTranscriber, Separator
+from bridge.errors import Cancelled
 from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Note
 from bridge.progress import Progress
 from bridge.transcription.presence import present
@@ -31,8 +32,11 @@ from bridge.write.result import PartFindings
 RESIDUAL = "residual"
 DRUMS_RESIDUAL = "drums_residual"
 #: Part of every cache key: to be raised when a step gives other results for the same input.
-STEPS_VERSION = 1
-#: Told each part's notes as soon as they are found; called from two threads.
+STEPS_VERSION = 2
+#: How often a thread that waits for the other asks whether to stop.
+_WAIT_S = 0.1
+_Value = TypeVar("_Value")
+#: Told each part's notes as soon as they are known; called from two threads.
 PartListener = Callable[[str, Sequence[Note]], None]
 
 
@@ -87,6 +91,12 @@ class Recording:
         return self.length / self.sample_rate
 
 
+def made_of(request: ConversionRequest) -> tuple[str, ...]:
+    """The parts that a recording has and the user wants, in their usual order."""
+    made = {"song": PARTS, "mix": ("melody", "drums")}.get(request.recording, (request.recording,))
+    return tuple(part for part in made if part in request.parts)
+
+
 class Steps:
     """One conversion at work.
 
@@ -128,14 +138,13 @@ class Steps:
         self._earlier_stems = earlier_stems if request.stems else None
         self._source_sha256 = source_sha256
         self.timings_s: dict[str, float] = {}
-        # Decoding and separation are needed from two threads, and done once.
-        self._lock = threading.RLock()
+        self._components: Mapping[str, AudioFile] = {}
+        self._part_found: PartListener | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts that this recording has and the user wants, in their usual order."""
-        made = {"song": PARTS, "mix": ("melody", "drums")}.get(self._request.recording, (self._request.recording,))
-        return tuple(part for part in made if part in self._request.parts)
+        return made_of(self._request)
 
     @property
     def stem_count(self) -> int:
@@ -143,8 +152,12 @@ class Steps:
         separator = self._engines.separator
         if separator is None:
             return 0
-        has_components = "drums" in separator.parts and "drums" in self.parts
-        return len(separator.parts) + 1 + (len(COMPONENTS) + 1 if has_components else 0)
+        return len(separator.parts) + 1 + (len(COMPONENTS) + 1 if self._makes_components else 0)
+
+    @property
+    def _makes_components(self) -> bool:
+        """Whether the drums are split: only for stems that are delivered."""
+        return self._request.stems and self._drums_from_stem and "drums" in self.parts
 
     @cached_property
     def recording(self) -> Recording:
@@ -154,20 +167,14 @@ class Steps:
             return msgspec.json.decode(kept, type=Recording)
         return self._decoded[1]
 
-    @property
+    @cached_property
     def mix(self) -> AudioFile:
         """The audio that is converted, as float32 on disk."""
-        with self._lock:
-            return self._decoded[0]
-
-    @property
-    def stems(self) -> Mapping[str, AudioFile]:
-        """The parts' stems and the residual; none where nothing separates."""
-        with self._lock:
-            return self._stems
+        return self._decoded[0]
 
     @cached_property
-    def _stems(self) -> Mapping[str, AudioFile]:
+    def stems(self) -> Mapping[str, AudioFile]:
+        """The parts' stems and the residual; none where nothing separates."""
         separator = self._engines.separator
         if separator is None:
             return {}
@@ -181,64 +188,63 @@ class Steps:
         self._cache.store(self._stems_key, [stem.path for stem in made.values()])
         return made
 
-    @cached_property
-    def components(self) -> Mapping[str, AudioFile]:
-        """The drums' components and their residual; none where there is no drum stem."""
-        drums = self.stems.get("drums")
-        if drums is None or "drums" not in self.parts:
-            return {}
-        kept = self._kept_stems(self._components_key, (*COMPONENTS, DRUMS_RESIDUAL))
-        if kept is not None:
-            return kept
-        with self._step("split drums") as progress:
-            blocks = self._counted(self._engines.drums.split(drums, progress), progress)
-            made = self._write_stems(drums, blocks, DRUMS_RESIDUAL, subtract=COMPONENTS)
-        self._cache.store(self._components_key, [stem.path for stem in made.values()])
-        return made
-
-    @cached_property
-    def grid(self) -> BeatGrid:
-        """Beats and bars."""
-        key = self._key("grid", engine=self._engines.beats.identity, bpm=self._request.bpm, drums=self._drums_from_stem)
-        kept = None if self._request.fresh else self._cache.fetch_bytes(key)
-        if kept is not None:
-            return msgspec.json.decode(kept, type=BeatGrid)
-        mix, drums = self.mix, self.stems.get("drums")
-        with self._step("tempo") as progress:
-            grid = self._engines.beats.track(mix, drums, self._request.bpm, progress)
-        self._cache.store_bytes(key, msgspec.json.encode(grid))
-        return grid
-
     def find_all(self, part_found: PartListener | None = None) -> tuple[BeatGrid, dict[str, PartFindings]]:
-        """Beats and notes of all parts. The drums have a thread of their own: that fills two cores evenly."""
+        """Beats and notes of all parts, from the cache or by listening; tells each part when it is known."""
+        self._part_found = part_found
+        grid = self._kept(self._grid_key, lambda data: msgspec.json.decode(data, type=BeatGrid))
+        notes = {part: self._kept(self._notes_key(part), note_files.decode) for part in self.parts}
+        for part, known in notes.items():
+            if known is not None:
+                self._tell(part, known)
+        components = self._kept_components()
+        if grid is None or components is None or None in notes.values():
+            grid, notes = self._listen(grid, notes, components)
+        return grid, {part: self._findings(part, notes[part] or []) for part in self.parts}
+
+    @property
+    def components(self) -> Mapping[str, AudioFile]:
+        """The drums' components and their residual, once `find_all` has run and where stems are wanted."""
+        return self._components
+
+    def _listen(
+        self, grid: BeatGrid | None, notes: Mapping[str, list[Note] | None], components: Mapping[str, AudioFile] | None
+    ) -> tuple[BeatGrid, dict[str, list[Note] | None]]:
+        """What the cache lacks. The drums have a thread of their own: that fills two cores evenly."""
+        for engine in (self._engines.beats, self._engines.drums, self._engines.pitch):
+            engine.load()
+        _ = self.stems or self.mix  # what both threads begin with
+        found = dict(notes)
+        abandoned = threading.Event()
+        self._progress = self._progress.until(abandoned)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="drums") as pool:
-            drums = pool.submit(self._split_and_find_drums, part_found) if "drums" in self.parts else None
-            grid = self.grid
-            found = {part: self.found(part, part_found) for part in self.parts if part != "drums"}
-            if drums is not None:
-                found["drums"] = drums.result()
-        return grid, {part: found[part] for part in self.parts}
+            drums = pool.submit(self._listen_to_drums, components, notes.get("drums", []))
+            drums.add_done_callback(lambda done: abandoned.set() if done.exception() else None)
+            try:
+                grid = grid or self._track_beats()
+                for part in self.parts:
+                    if part != "drums" and notes[part] is None:
+                        found[part] = self._pitched_notes(part)
+                while not drums.done():  # waiting without end would be deaf to Ctrl-C on Windows
+                    wait([drums], timeout=_WAIT_S)
+                    self._progress.check()
+            except BaseException as error:
+                abandoned.set()
+                failure = drums.exception()  # of the two, the one that came first
+                if isinstance(error, Cancelled) and failure is not None and not isinstance(failure, Cancelled):
+                    raise failure from None
+                raise
+        if "drums" in self.parts:
+            found["drums"] = drums.result()
+        return grid, found
 
-    def _split_and_find_drums(self, part_found: PartListener | None) -> PartFindings:
-        if self._request.stems:
-            _ = self.components
-        return self.found("drums", part_found)
+    def _listen_to_drums(self, components: Mapping[str, AudioFile] | None, hits: list[Note] | None) -> list[Note]:
+        if components is None:
+            self._components = self._split_drums()
+        return self._drum_hits() if hits is None else hits
 
-    def found(self, part: str, part_found: PartListener | None = None) -> PartFindings:
-        """The notes of a part."""
-        is_drums = part == "drums"
-        engine = self._engines.drums.identity if is_drums else self._engines.pitch.identity
-        hearing = self._engines.hearings[part]
-        key = self._key("notes", engine=engine, part=part, hearing=asdict(hearing))
-        data = None if self._request.fresh else self._cache.fetch_bytes(key)
-        if data is None:
-            notes = self._drum_hits() if is_drums else self._pitched_notes(part)
-            data = note_files.encode(part, notes)
-            self._cache.store_bytes(key, data)
-        findings = PartFindings(note_files.decode(data), hearing.source, engine)
-        if part_found is not None:
-            part_found(part, findings.notes)
-        return findings
+    def _findings(self, part: str, notes: list[Note]) -> PartFindings:
+        engine = self._engines.drums.identity if part == "drums" else self._engines.pitch.identity
+        return PartFindings(notes, self._engines.hearings[part].source, engine)
 
     # ---- how the steps are done
 
@@ -259,22 +265,50 @@ class Steps:
         self._cache.store_bytes(self._recording_key, msgspec.json.encode(recording))
         return audio, recording
 
-    def _heard_in(self, part: str) -> AudioFile:
-        return self.stems[part] if self._engines.hearings[part].source == "stem" else self.mix
+    def _track_beats(self) -> BeatGrid:
+        mix, drums = self.mix, self.stems.get("drums")
+        with self._step("tempo") as progress:
+            grid = self._engines.beats.track(mix, drums, self._request.bpm, progress)
+        self._cache.store_bytes(self._grid_key, msgspec.json.encode(grid))
+        return grid
 
-    def _pitched_notes(self, part: str) -> list[Note]:
-        audio = self._heard_in(part)
-        with self._step(f"notes {part}") as progress:
-            notes = self._engines.pitch.transcribe(audio, self._engines.hearings[part].profile, progress)
-        # Only a voice comes and goes in a song, and leaves other instruments in its stem while it is silent.
-        is_separated = part in self.stems and self._request.recording == "song"
-        return present(notes, audio, self.mix) if part == "vocals" and is_separated else notes
+    def _split_drums(self) -> Mapping[str, AudioFile]:
+        drums = self.stems["drums"]
+        with self._step("split drums") as progress:
+            blocks = self._counted(self._engines.drums.split(drums, progress), progress)
+            made = self._write_stems(drums, blocks, DRUMS_RESIDUAL, subtract=COMPONENTS)
+        self._cache.store(self._components_key, [stem.path for stem in made.values()])
+        return made
 
     def _drum_hits(self) -> list[Note]:
         audio = self._heard_in("drums")
-        pieces = {name: self.components[name] for name in COMPONENTS if name in self.components}
+        pieces = {name: self._components[name] for name in COMPONENTS if name in self._components}
         with self._step("notes drums") as progress:
-            return self._engines.drums.transcribe(audio, pieces, progress)
+            return self._keep_notes("drums", self._engines.drums.transcribe(audio, pieces, progress))
+
+    def _pitched_notes(self, part: str) -> list[Note]:
+        audio, hearing = self._heard_in(part), self._engines.hearings[part]
+        mix = None if hearing.least_level_db is None else self.mix
+        with self._step(f"notes {part}") as progress:
+            notes = self._engines.pitch.transcribe(audio, hearing.profile, progress)
+            if mix is not None and hearing.least_level_db is not None:
+                notes = present(notes, audio, mix, hearing.least_level_db, progress)
+        return self._keep_notes(part, notes)
+
+    def _keep_notes(self, part: str, notes: list[Note]) -> list[Note]:
+        """Keep notes in the cache; gives them as they will come back from there, so that both ways have one result."""
+        data = note_files.encode(part, notes)
+        self._cache.store_bytes(self._notes_key(part), data)
+        notes = note_files.decode(data)
+        self._tell(part, notes)
+        return notes
+
+    def _tell(self, part: str, notes: Sequence[Note]) -> None:
+        if self._part_found is not None:
+            self._part_found(part, notes)
+
+    def _heard_in(self, part: str) -> AudioFile:
+        return self.stems[part] if self._engines.hearings[part].source == "stem" else self.mix
 
     @property
     def _drums_from_stem(self) -> bool:
@@ -292,6 +326,19 @@ class Steps:
         for block in blocks:
             progress.check()
             yield block
+
+    def _kept_components(self) -> Mapping[str, AudioFile] | None:
+        """Components from the cache, or none at all where none are wanted; None where they must be made."""
+        if not self._makes_components:
+            return {}
+        kept = self._kept_stems(self._components_key, (*COMPONENTS, DRUMS_RESIDUAL))
+        self._components = kept or {}
+        return kept
+
+    def _kept(self, key: str, decode: Callable[[bytes], _Value]) -> _Value | None:
+        """What was found before, or None."""
+        data = None if self._request.fresh else self._cache.fetch_bytes(key)
+        return None if data is None else decode(data)
 
     def _kept_stems(self, key: str, names: tuple[str, ...]) -> Mapping[str, AudioFile] | None:
         """Stems from the cache, copied to where stems go, or None."""
@@ -325,6 +372,15 @@ class Steps:
         return key_of(
             v=STEPS_VERSION, step="components", stems=self._stems_key, engine=asdict(self._engines.drums.identity)
         )
+
+    @property
+    def _grid_key(self) -> str:
+        beats = self._engines.beats.identity
+        return self._key("grid", engine=beats, bpm=self._request.bpm, drums=self._drums_from_stem)
+
+    def _notes_key(self, part: str) -> str:
+        engine = self._engines.drums.identity if part == "drums" else self._engines.pitch.identity
+        return self._key("notes", engine=engine, part=part, hearing=asdict(self._engines.hearings[part]))
 
     def _key(self, step: str, *, engine: Any, **facts: Any) -> str:
         """Key of an analysis: what it was made of, by what, and how."""

@@ -144,7 +144,7 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
 
 def text_files() -> Iterator[Path]:
     """The repository's own text files."""
-    made = {"build", "dist", "bench-out", "__pycache__"}
+    made = {"build", "dist", "bench-out", "stembridge-demo", "__pycache__"}
     for path in ROOT.iterdir():
         if path.name in made or (
             path.name.startswith(".") and path.name not in {".ci", ".gitattributes", ".gitignore"}

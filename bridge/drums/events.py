@@ -134,6 +134,15 @@ def _window_events(audio: AudioFile, analysis: BandAnalysis, progress: Progress,
             )
 
 
+def load_libraries() -> None:
+    """Import what the analysis of drums needs; librosa loads its parts when they are first named."""
+    import librosa
+    import scipy.fft
+    import scipy.ndimage  # noqa: F401
+
+    _ = librosa.onset.onset_strength_multi
+
+
 def onset_strength(power: Array, analysis: BandAnalysis) -> Array:
     """Onset strength in dB per register, (registers, frames)."""
     import librosa

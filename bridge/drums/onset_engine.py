@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from bridge.audio.file import AudioFile
 from bridge.drums.bands import BandAnalysis
 from bridge.drums.decode import decode
-from bridge.drums.events import find_events
+from bridge.drums.events import find_events, load_libraries
 from bridge.drums.hits import find_hits
 from bridge.drums.masks import mask_blocks
 from bridge.engines import PartBlock
@@ -22,6 +22,10 @@ class OnsetDrumEngine:
     def identity(self) -> EngineId:
         """Name and version of the method."""
         return EngineId("onset", "1")
+
+    def load(self) -> None:
+        """Import what the analysis needs."""
+        load_libraries()
 
     def split(self, drums: AudioFile, progress: Progress) -> Iterator[PartBlock]:
         """Yield kick, snare, hihat, cymbal, ride and tom; what none of them explains is in none."""

@@ -23,6 +23,11 @@ class OnsetBeatTracker:
         """Name and version of the method."""
         return EngineId("onset-beats", "1")
 
+    def load(self) -> None:
+        """Import what `track` needs."""
+        import bridge.tempo.envelope
+        import bridge.tempo.grid  # noqa: F401
+
     def track(self, mix: AudioFile, drums: AudioFile | None, bpm: float | None, progress: Progress) -> BeatGrid:
         """The beat grid of `mix`, helped by its `drums` stem where there is one.
 

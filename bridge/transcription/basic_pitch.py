@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -15,6 +16,7 @@ from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, identity
 from bridge.transcription.polyphony import Polyphony
 from bridge.transcription.profiles import PROFILES, Profile
+from bridge.transcription.quietly import note_creation
 from bridge.transcription.stretches import Decoder, notes_of
 from bridge.transcription.velocity import as_notes, credible
 from bridge.transcription.voice import Voice
@@ -40,8 +42,17 @@ class BasicPitchTranscriber:
 
     @cached_property
     def identity(self) -> EngineId:
-        """Name, version and hash of the model."""
-        return identity(_DECODER)
+        """Name, version (with the decoder's and the table's) and hash of the model."""
+        table = hashlib.sha256(repr(sorted(self._profiles.items())).encode()).hexdigest()[:8]
+        return identity(f"{_DECODER}.{table}")
+
+    def load(self) -> None:
+        """Import what the decoding needs."""
+        import scipy.fft
+        import scipy.ndimage  # noqa: F401
+
+        note_creation()
+        _ = self._network
 
     @cached_property
     def _network(self) -> Network:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bridge.errors import EngineFailed, EngineUnavailable
+from bridge.errors import BridgeError, EngineFailed, EngineUnavailable
 from bridge.model import EngineId
 from bridge.transcription.frames import EDGE_FRAMES, WINDOW_SAMPLES, Matrix
 
@@ -80,6 +80,8 @@ class Network:
             self._session: _Session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
+        except BridgeError:  # a cancellation
+            raise
         except Exception as error:  # onnxruntime's errors share no base class
             raise EngineFailed(f"basic-pitch's model could not be loaded ({error}); {_ADVICE}") from error
 

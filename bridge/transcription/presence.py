@@ -9,15 +9,19 @@ import numpy as np
 
 from bridge.audio.file import AudioFile
 from bridge.model import Note
-
-#: Level of a stem against the mix, over a note, below which the note is taken for a leaving. Where nobody sings, the
-#: built-in separator's vocals average -22 dB; a voice that is 18 dB below the band is hardly heard.
-LEAST_LEVEL_DB = -18.0
+from bridge.progress import Progress
 
 
-def present(notes: Sequence[Note], stem: AudioFile, mix: AudioFile) -> list[Note]:
-    """The notes over whose length the stem is not much weaker than the mix; both have one rate and length."""
-    return [note for note in notes if _level_db(note, stem, mix) >= LEAST_LEVEL_DB]
+def present(
+    notes: Sequence[Note], stem: AudioFile, mix: AudioFile, least_level_db: float, progress: Progress
+) -> list[Note]:
+    """The notes over whose length the stem's level is at least `least_level_db` of the mix's; both have one rate."""
+    kept = []
+    for note in notes:
+        progress.check()
+        if _level_db(note, stem, mix) >= least_level_db:
+            kept.append(note)
+    return kept
 
 
 def _level_db(note: Note, stem: AudioFile, mix: AudioFile) -> float:

@@ -130,7 +130,8 @@ def _track(name: str, events: Iterable[_Event], timeline: Timeline) -> MidiTrack
     messages = [MetaMessage("track_name", name=_ascii(name))]
     reached = 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
-        messages.append(message.copy(time=tick - reached))
+        message.time = tick - reached
+        messages.append(message)
         reached = tick
     end = max(reached, timeline.seconds_to_ticks(timeline.duration_s))
     return MidiTrack([*messages, MetaMessage("end_of_track", time=end - reached)])

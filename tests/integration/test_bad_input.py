@@ -161,6 +161,9 @@ def test_a_name_that_is_not_unicode_works(command, song, tmp_path):
     "arguments",
     [
         ("--bpm", "3"),
+        ("--bpm", "nan"),
+        ("--strength", "nan"),
+        ("--as", "bass", "--parts", "drums"),
         ("--range", "5"),
         ("--range", "5:2"),
         ("--quantize", "3/16"),

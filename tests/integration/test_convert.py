@@ -119,6 +119,10 @@ def test_no_separator_looks_for_every_part_in_the_mix(convert, song):
     assert not Path("small song/stems").exists()
 
 
+def test_without_stems_the_drums_are_not_split(convert, song):
+    assert "split drums" not in convert(song, "--parts", "drums", "--no-stems").stages
+
+
 def test_chosen_parts_only_are_made(convert, song):
     assert convert(song, "--parts", "drums,bass", "--no-stems").code == 0
     assert leftovers(Path("small song/midi")) == sorted(f"{n}.mid" for n in ("bass", "drums", "song", *COMPONENTS))
@@ -158,6 +162,16 @@ def test_two_files_of_one_name_get_two_folders(convert, song, tmp_path):
     assert leftovers(Path()) == ["small song", "small song.flac"]
 
 
+def test_many_files_of_one_name_get_a_folder_each(convert, tmp_path):
+    takes = []
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+        takes.append(tmp_path / folder / "take.wav")
+        soundfile.write(takes[-1], song_samples(0.3), RATE)
+    assert convert("--as", "bass", *takes).code == 0
+    assert leftovers(Path()) == ["take", "take.wav", "take.wav (2)"]
+
+
 def test_what_the_user_added_to_a_result_is_kept(convert, song):
     convert(song, "--as", "bass")
     Path("small song/remix.txt").write_text("mine")
@@ -186,3 +200,11 @@ def test_wrong_settings_of_the_daemon_keep_nobody_from_converting(convert, song,
     run = convert("--as", "bass", song)
     assert run.code == 0
     assert any("did you mean osc_port?" in event["text"] for event in run.events if event["event"] == "warning")
+
+
+@pytest.mark.slow
+def test_engines_can_be_loaded_for_two_threads_time_and_again(command, song):
+    """Two threads that import one library at once break some of them, now and then."""
+    for _ in range(10):
+        run = command("convert", "--separator", "none", "--force", song)
+        assert run.code == 0, run.err

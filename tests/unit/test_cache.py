@@ -99,6 +99,16 @@ def test_files_are_copied_where_they_cannot_be_linked(cache, tmp_path, monkeypat
     assert cache.fetch("song", tmp_path / "out")
 
 
+def test_trouble_where_the_files_should_go_costs_no_entry(cache, tmp_path):
+    cache.store("song", stems(tmp_path / "made", bass=b"low"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/bass.wav").mkdir()
+    with pytest.raises(OSError, match=r"bass\.wav"):
+        cache.fetch("song", tmp_path / "out")
+    (tmp_path / "out/bass.wav").rmdir()
+    assert cache.fetch("song", tmp_path / "out")
+
+
 def test_a_torn_value_is_never_served(cache):
     cache.store_bytes("notes", b"[1]")
     (cache.root / "notes/value").write_bytes(b"[2]")
@@ -113,6 +123,7 @@ def test_the_least_recently_used_entries_go_first(cache, tmp_path):
         os.utime(cache.root / name, (when, when))
     assert cache.fetch("a", tmp_path / "out")  # now the most recently used
     cache.store("d", stems(tmp_path / "made", bass=bytes(300)))
+    cache.tidy()
     assert entries(cache) == {"a", "c", "d"}  # three fit: 300 bytes each, and their indexes
 
 
@@ -133,6 +144,7 @@ def _store_often(root: Path, made: Path, letter: bytes) -> None:
     path = made / f"{letter.decode()}.wav"
     for _ in range(60):
         path.write_bytes(letter * 2000)
+        cache.tidy()
         cache.store("shared", [path])
         cache.store(letter.decode(), [path])
 
