@@ -81,7 +81,7 @@ class Settings(Struct, frozen=True):
     ] = ()
     stream: Annotated[
         bool,
-        Meta(title="true or false", description="Stream the notes of each finished conversion to a virtual MIDI port."),
+        Meta(title="true or false", description="Play conversions to a virtual MIDI port, as their parts are found."),
     ] = False
     stream_port_name: Annotated[
         str,

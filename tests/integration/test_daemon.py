@@ -15,12 +15,16 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+import soundfile
 
 from bridge.peer import answers
 from tests.integration.daemon_support import DaemonProcess, bass_line, clip_request, until
 from tests.integration.osc_support import text
+from tests.integration.support import RATE as SONG_RATE
+from tests.integration.support import song_samples
 
 #: The contract's: SIGTERM ends it in less.
 STOP_S = 5.0
@@ -217,25 +221,65 @@ with StopSignals(0.3) as signals:
     assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False, timeout=30).returncode == code
 
 
-@pytest.mark.peer
-@pytest.mark.skipif(
-    shutil.which("jackd") is None or shutil.which("jack_wait") is None, reason="needs jackd (Debian: jackd2)"
-)
-def test_finished_conversions_are_played_to_the_midi_port(home, short, tmp_path) -> None:
+@pytest.fixture
+def heard_daemon(home, tmp_path) -> Iterator[tuple[DaemonProcess, Any]]:
+    """A daemon that streams, and a JACK client that is connected to its port."""
     tool = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "measure_stream.py"))
-    with tool["jack_server"]() as jack:
-        daemon = DaemonProcess(home | jack, "--osc-port", "0", "--out", tmp_path / "out", "--stream")
+    with tool["jack_server"]() as jack, tool["Receiver"](jack) as receiver:
+        daemon = DaemonProcess(jack | home, "--osc-port", "0", "--out", tmp_path / "out", "--stream")
         try:
-            with daemon.device() as device:
-                device.request("job-1", **clip_request(short, SHORT_S, RATE))
-                result = Path(text(device.expect("job/result")[1])).parents[1]
-            until(lambda: f"playing {result}" in daemon.log, "the player")
-            code, took_s = daemon.end()
+            assert receiver.until(lambda heard: heard.connections == 1)
+            yield daemon, receiver
         finally:
             daemon.kill()
-    assert code == 0
-    assert took_s < STOP_S
+
+
+NEEDS_JACK = pytest.mark.skipif(
+    shutil.which("jackd") is None or shutil.which("jack_wait") is None, reason="needs jackd (Debian: jackd2)"
+)
+
+
+@pytest.mark.peer
+@NEEDS_JACK
+def test_a_conversion_is_played_to_the_midi_port_while_it_runs_and_only_once(heard_daemon, short) -> None:
+    daemon, receiver = heard_daemon
+    with daemon.device() as device:
+        device.request("job-1", **clip_request(short, SHORT_S, RATE))
+        result = Path(text(device.expect("job/result")[1])).parents[1]
+    notes = json.loads((result / "notes" / "bass.json").read_text())["notes"]
+    assert receiver.until(lambda heard: heard.begun == len(notes) and not heard.sounding)
+    assert sorted(m[1] for _, m in receiver.heard.messages if m[0] == 0x90) == sorted(note["pitch"] for note in notes)
+    code, took_s = daemon.end()
+    assert (code, took_s < STOP_S) == (0, True)
+    assert "playing job" in daemon.log
+    assert daemon.log.count(": playing ") == 1
     assert "not be played" not in daemon.log
+
+
+@pytest.mark.peer
+@NEEDS_JACK
+def test_what_is_heard_of_a_conversion_that_is_cancelled_falls_silent(heard_daemon, tmp_path) -> None:
+    daemon, receiver = heard_daemon
+    song, seconds = tmp_path / "song.wav", 30.0
+    soundfile.write(song, song_samples(seconds), SONG_RATE, subtype="PCM_16")
+    request = clip_request(song, seconds, SONG_RATE) | {"options": {"separator": "builtin", "stems": False}}
+    with daemon.device() as device:
+        device.request("job-1", **request)
+        assert receiver.until(lambda heard: heard.begun > 0)
+        device.send("job/cancel", "job-1")
+        assert device.expect("job/error")[1] == "cancelled"
+        assert receiver.until(lambda heard: not heard.sounding and any(m[0] & 0xF0 == 0xB0 for _, m in heard.messages))
+    assert daemon.end()[0] == 0
+
+
+def test_the_setting_for_the_caches_size_reaches_the_workers(home, start, short) -> None:
+    config = Path(home["STEMBRIDGE_CONFIG_DIR"])
+    config.mkdir(parents=True)
+    (config / "config.toml").write_text("cache_gb = 0\n")
+    with start().device() as device:
+        device.request("job-1", **clip_request(short, SHORT_S, RATE))
+        device.expect("job/result")
+    assert not list((Path(home["STEMBRIDGE_CACHE_DIR"]) / "steps").glob("*"))
 
 
 def test_a_removed_discovery_file_is_written_again(tmp_path) -> None:

@@ -138,7 +138,7 @@ def test_results_go_to_the_music_folder_unless_said_otherwise() -> None:
 def test_the_reference_page_is_fresh_and_its_example_is_right() -> None:
     page = reference_page()
     path = REPOSITORY / "docs/reference/settings.md"
-    assert path.read_text("utf-8") == page, f"{path} is stale: write bridge.config.reference_page() to it"
+    assert path.read_text("utf-8") == page, f"{path} is stale: run tools/make_reference.py"
     example = page.partition("```toml\n")[2].partition("```")[0]
     assert load(example.encode(), {}, {}).settings.watch[0].options.quantize == "1/16"
     assert all(f"| `{key}` |" in page for key in (*Settings.__struct_fields__, *WatchedFolder.__struct_fields__))

@@ -96,9 +96,9 @@ class Scene:
 
     def until(self, *story: str) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
-        while self.story != list(story):
-            assert time.monotonic() < deadline_s, self.story
-            assert self.story == list(story)[: len(self.story)]
+        while (heard := self.story) != list(story):
+            assert time.monotonic() < deadline_s, heard
+            assert heard == list(story)[: len(heard)]
             time.sleep(0.005)
 
 
