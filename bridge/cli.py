@@ -268,7 +268,9 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     is_debugging = len(arguments) < len(sys.argv) - 1
     try:
-        code = stembridge.main(arguments, standalone_mode=False, obj={"debug": is_debugging}) or 0
+        code = (
+            stembridge.main(arguments, prog_name="stembridge", standalone_mode=False, obj={"debug": is_debugging}) or 0
+        )
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.Abort:
