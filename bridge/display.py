@@ -149,8 +149,8 @@ class LiveDisplay:
             self._bars.update(self._tasks[report.stage], completed=report.fraction)
 
     def say(self, event: str, text: str, **_: Any) -> None:
-        """Print the text: above the bars, or, where it is a result or a new source, below them, which ends them."""
-        if event in ("source", "result"):
+        """Print the text: above the bars, or below them where it is a result, an error or a new source, which end them."""
+        if event in ("source", "result", "error"):
             self._end_bars()
         if not text:
             return
