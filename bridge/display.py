@@ -149,7 +149,7 @@ class LiveDisplay:
             self._bars.update(self._tasks[report.stage], completed=report.fraction)
 
     def say(self, event: str, text: str, **_: Any) -> None:
-        """Print the text: above the bars, or below them where it is a result, an error or a new source, which end them."""
+        """Print the text: above the bars, or below them where it ends them: a result, an error, a new source."""
         if event in ("source", "result", "error"):
             self._end_bars()
         if not text:

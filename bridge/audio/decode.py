@@ -36,7 +36,7 @@ _ABSURD = 16.0
 _MOSTLY_ABSURD = 0.01
 
 #: A recording shorter than this holds hardly more than one note, and no tempo (s).
-_VERY_SHORT_S = 0.5
+_VERY_SHORT_S = 0.3
 #: Samples at the ends of the 16-bit range; more of them than this share are no peaks but cut-off tops. Float files
 #: that go beyond it are loud, not cut off.
 _FULL_SCALE, _ABOVE_FULL_SCALE, _CLIPPED_SHARE = 0.9999, 1.001, 0.01
