@@ -10,7 +10,6 @@ import itertools
 import logging
 import math
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -18,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +25,7 @@ from bridge import __version__
 from bridge.commands.lazy import LazyGroup
 from bridge.display import Display, JsonDisplay, LiveDisplay, PlainDisplay
 from bridge.errors import BridgeError, Cancelled, InvalidRequest
+from bridge.interrupt import end_at_once, interruptible
 from bridge.names import DRUM_ENGINES, PARTS, RECORDINGS, SEPARATORS
 from bridge.progress import Progress
 
@@ -184,10 +183,10 @@ def _conversion_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def convert(ctx: click.Context, /, audio: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Convert AUDIO files; each gets a folder of its own with MIDI, stems and a manifest."""
     first_failure = 0
-    with _display(as_json) as display, _stoppable() as cancelled:
-        for request in _requests(audio, **options):
+    with _display(as_json) as display, _stoppable(options["out"]) as cancelled:
+        for request in list(_requests(audio, **options)):
             if len(audio) > 1 or as_json:
-                display.say("source", f"\n{_printable(request.source)}", path=str(request.source))
+                display.say("source", _printable(request.source), path=str(request.source.absolute()))
             try:
                 _convert_one(request, display, cancelled)
             except Exception as failure:  # one bad file must not stop the others
@@ -208,7 +207,7 @@ def demo(ctx: click.Context, out: Path) -> None:
     from bridge.demo import bundled_song, render_scores, score_against_truth
     from bridge.model import ConversionRequest
 
-    with bundled_song() as song, _display(as_json=False) as display, _stoppable() as cancelled:
+    with bundled_song() as song, _display(as_json=False) as display, _stoppable(out) as cancelled:
         request = ConversionRequest(source=song.audio, out_dir=out, name="stembridge-demo")
         display.say("source", "Converting the bundled song (35 s, made for this purpose, so every true note is known).")
         result = _convert_one(request, display, cancelled)
@@ -253,6 +252,8 @@ def download_model(ctx: click.Context, name: str, yes: bool) -> None:
         click.echo(f"{name} is installed already, in {_printable(present)}")
         return
     click.echo(STATEMENT)
+    if not yes and not sys.stdin.isatty():
+        raise InvalidRequest(f"nobody is there to ask: stembridge models download {name} --yes accepts this")
     if not yes and not click.confirm(f"Download {model.size_bytes / 1e6:.0f} MB for {name}?"):
         raise Cancelled("nothing was downloaded")
     with _display(as_json=False) as display, _stoppable() as cancelled:
@@ -262,6 +263,9 @@ def download_model(ctx: click.Context, name: str, yes: bool) -> None:
 
 def main() -> None:
     """Run the command and exit with the contract's code."""
+    nowhere = io.TextIOWrapper(io.BytesIO())
+    sys.stdout = sys.stdout or nowhere  # None where whoever started us has closed it
+    sys.stderr = sys.stderr or nowhere
     logging.getLogger("bridge").addHandler(logging.NullHandler())  # else Python prints warnings that nobody handles
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -269,11 +273,16 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     is_debugging = len(arguments) < len(sys.argv) - 1
     try:
-        code = stembridge.main(arguments, standalone_mode=False, obj={"debug": is_debugging}) or 0
+        code = (
+            stembridge.main(arguments, prog_name="stembridge", standalone_mode=False, obj={"debug": is_debugging}) or 0
+        )
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.Abort:
         code = _fail("cancelled", Cancelled.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = InvalidRequest.exit_code
     except click.ClickException as error:
         code = _fail(_usage_line(error), InvalidRequest.exit_code)
     except BrokenPipeError:
@@ -291,6 +300,8 @@ def _requests(audio: tuple[Path, ...], **options: Any) -> Iterator[ConversionReq
     """A request for each file; no two share a folder."""
     from bridge.model import ConversionRequest, MidiOptions
 
+    if options["quantize"] is None and (options["swing"] or options["strength"] != 1.0):
+        raise InvalidRequest("--strength and --swing say how to quantise: give the grid with --quantize, such as 1/16")
     midi = MidiOptions(
         quantize=options["quantize"],
         strength=options["strength"],
@@ -338,7 +349,8 @@ def _convert_one(request: ConversionRequest, display: Display, cancelled: thread
     result = run(request, choice.engines, cache, Progress(display.report, cancelled), choice.reasons)
     for warning in result.manifest.warnings:
         display.say("warning", f"Note: {warning}", message=warning)
-    display.say("result", _summary(result), folder=str(result.folder), manifest=str(result.folder / "manifest.json"))
+    folder = result.folder.resolve()
+    display.say("result", _summary(result), folder=str(folder), manifest=str(folder / "manifest.json"))
     return result
 
 
@@ -381,25 +393,20 @@ def _display(as_json: bool) -> Iterator[Display]:
 
 
 @contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set.
+def _stoppable(out: Path | None = None) -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; what then doesn't end soon is cleared away from `out`."""
 
-    The first signal also raises `Cancelled` in the main thread, which stops what doesn't ask for progress; later ones
-    are ignored, so that cleaning up is not cut short.
-    """
-    cancelled = threading.Event()
+    def give_up() -> None:
+        if out is not None:
+            from bridge.write.files import clear_up_own
 
-    def stop(signum: int, frame: FrameType | None) -> None:
-        if not cancelled.is_set():
-            cancelled.set()
-            raise Cancelled("cancelled")
+            clear_up_own(out)
+        show_cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
+        click.echo(f"{show_cursor}stembridge: cancelled", err=True)
+        end_at_once(Cancelled.exit_code)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with interruptible(give_up) as cancelled:
         yield cancelled
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _explain(error: Exception, display: Display | None, as_json: bool = False, *, debug: bool) -> int:
@@ -410,8 +417,8 @@ def _explain(error: Exception, display: Display | None, as_json: bool = False, *
         code, exit_code, text = BridgeError.code, BridgeError.exit_code, f"{type(error).__name__}: {error}; {_REPORT}"
     if debug:
         traceback.print_exception(error, file=sys.stderr)
-    if display is not None and as_json:
-        display.say("error", text, code=code, exit_code=exit_code)
+    if display is not None:
+        display.say("error", text if as_json else "", code=code, exit_code=exit_code)
     return _fail(text, exit_code)
 
 
@@ -424,7 +431,7 @@ def _usage_line(error: click.ClickException) -> str:
     """Click's message, and where the help is."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "stembridge"
-    return f"{error.format_message()} See {command} --help"
+    return f"{error.format_message().rstrip('.')}. See {command} --help"
 
 
 def _printable(path: Path) -> str:

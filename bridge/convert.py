@@ -105,7 +105,7 @@ def convert(
 
 def _source(request: ConversionRequest, recording: Recording, sha256: str) -> Source:
     return Source(
-        path=str(request.source.absolute()),
+        path=str(request.source.parent.resolve() / request.source.name),
         sha256=sha256,
         duration_s=recording.source_duration_s,
         sample_rate=recording.sample_rate,

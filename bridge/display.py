@@ -134,66 +134,64 @@ class LiveDisplay:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._bars = Progress(
-            TextColumn("{task.description:<18}"),
-            BarColumn(bar_width=30),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(file=self._progress_stream),
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-        self._bars = None
+        self._end_bars()
 
     def report(self, report: Report) -> None:
         """Move the stage's bar; the first report of a stage adds one."""
-        if self._bars is None:
-            return
         with self._lock:
+            if self._bars is None:
+                self._bars = _started_bars(self._progress_stream)
             if report.stage not in self._tasks:
                 self._tasks[report.stage] = self._bars.add_task(_title(report.stage), total=1.0)
             self._bars.update(self._tasks[report.stage], completed=report.fraction)
 
     def say(self, event: str, text: str, **_: Any) -> None:
-        """Print the text above the bars; a new source begins with new bars."""
-        if self._bars is None or not text:
+        """Print the text: above the bars, or below them where it ends them: a result, an error, a new source."""
+        if event in ("source", "result", "error"):
+            self._end_bars()
+        if not text:
             return
-        if event == "source":
-            self._freeze()
-        if event == "result":
-            self._bars.stop()
-            _write_line(self._result_stream, text)
-            self._freeze()
-        else:
-            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def _freeze(self) -> None:
-        """Leave the bars as they stand on the screen and begin below them."""
         with self._lock:
-            bars, self._tasks = self._bars, {}
+            if self._bars is not None:
+                self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+                return
+        _write_line(self._result_stream if event == "result" else self._progress_stream, text)
+
+    def _end_bars(self) -> None:
+        """Leave the bars as they stand on the screen."""
+        with self._lock:
+            bars, self._bars, self._tasks = self._bars, None, {}
         if bars is not None:
             bars.stop()
-            for task in bars.task_ids:
-                bars.remove_task(task)
-            bars.start()
+
+
+def _started_bars(stream: TextIO) -> RichProgress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bars = Progress(
+        TextColumn("{task.description:<18}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    bars.start()
+    return bars
 
 
 def _write_line(stream: TextIO, text: str) -> None:

@@ -35,8 +35,11 @@ _ABSURD = 16.0
 #: With more of the samples absurd than this, the file is not damaged but scaled wrongly.
 _MOSTLY_ABSURD = 0.01
 
-#: A recording shorter than this holds hardly one note (s).
-_VERY_SHORT_S = 0.1
+#: A recording shorter than this holds hardly more than one note, and no tempo (s).
+_VERY_SHORT_S = 0.3
+#: Samples at the ends of the 16-bit range; more of them than this share are no peaks but cut-off tops. Float files
+#: that go beyond it are loud, not cut off.
+_FULL_SCALE, _ABOVE_FULL_SCALE, _CLIPPED_SHARE = 0.9999, 1.001, 0.01
 #: A mean beyond this (-26 dB of full scale) is a fault of the recording: music's is below a hundredth of it.
 _STRONG_DC = 0.05
 
@@ -214,6 +217,7 @@ class _Tally:
         self.length = 0
         self.peak = 0.0
         self.absurd = 0
+        self._at_full_scale = 0
         self._sum: NDArray[np.float64] = np.zeros(channels)
         self._hash = hashlib.sha256(f"float32 {sample_rate} {channels}\n".encode())
         self._shape = (sample_rate, channels)
@@ -230,6 +234,8 @@ class _Tally:
         block = np.add(block, np.float32(0.0), dtype="<f4", order="C")  # -0 becomes 0: equal audio has equal bytes
         self.length += len(block)
         self.peak = max(self.peak, peak)
+        if peak >= _FULL_SCALE:
+            self._at_full_scale += int(np.count_nonzero(np.abs(block) >= _FULL_SCALE))
         self._sum += block.sum(axis=0, dtype=np.float64)
         self._hash.update(block.data)
         return block
@@ -247,6 +253,8 @@ class _Tally:
             yield f"the recording is very short ({self.length / self._shape[0]:.3g} s)"
         if self.peak == 0.0:
             yield "the recording is silent"
+        if self.peak < _ABOVE_FULL_SCALE and self._at_full_scale > _CLIPPED_SHARE * self.length * self._shape[1]:
+            yield "the recording is clipped: drums and loudness may come out wrong"
         offset = float(np.max(np.abs(self._sum))) / self.length
         if offset > _STRONG_DC:
             yield f"the recording has a strong DC offset ({offset:.2f} of full scale): notes may be missed"

@@ -19,7 +19,9 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--watch", "watch", type=FOLDER, multiple=True, help="Convert what is put into this folder; may be given again."
 )
 @click.option(
-    "--stream/--no-stream", default=None, help="Play conversions to the virtual MIDI port Stembridge, as their parts are found."
+    "--stream/--no-stream",
+    default=None,
+    help="Play conversions to the virtual MIDI port Stembridge, as their parts are found.",
 )
 @click.option("--out", "out", type=click.Path(file_okay=False, path_type=Path), default=None, help="Where results go.")
 @click.option(

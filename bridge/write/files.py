@@ -329,6 +329,12 @@ def _is_abandoned(work: Path) -> bool:
     return isinstance(owner, dict) and owner.get("host") == socket.gethostname()
 
 
+def clear_up_own(folder: Path) -> None:
+    """Remove what this process has at work in a folder; what was set aside for a replacement stays for the next one."""
+    for work in folder.glob(f"{WORK_PREFIX}{os.getpid()}-*"):
+        _remove_work(work)
+
+
 def _finish(work: Path) -> None:
     """Carry on where a conversion was killed while it put its result in place."""
     asides = sorted(work.glob("old-*"))

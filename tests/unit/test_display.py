@@ -1,5 +1,6 @@
 import io
 import json
+import re
 
 import pytest
 
@@ -78,3 +79,51 @@ def test_the_live_display_keeps_results_apart_from_progress(event):
     assert ("text [1/2]" in results.getvalue()) == (event == "result")
     assert "[bold]song[/bold].mp3" in progress.getvalue()
     assert "Separating" in progress.getvalue()
+
+
+def screen(text: str, columns: int = 120) -> list[str]:
+    """What a terminal shows of text that moves its cursor up and erases lines."""
+    lines, row, column, index = [""], 0, 0, 0
+    while index < len(text):
+        escape = re.compile(r"\x1b\[([\d;?]*)([A-Za-z])").match(text, index)
+        if escape:
+            index = escape.end()
+            if escape[2] == "A":
+                row -= int(escape[1] or 1)
+            elif escape[2] == "K":
+                lines[row] = ""
+            continue
+        letter = text[index]
+        index += 1
+        if letter == "\n":
+            row += 1
+            column = 0
+            if row == len(lines):
+                lines.append("")
+        elif letter == "\r":
+            column = 0
+        else:
+            lines[row] = lines[row][:column].ljust(column) + letter + lines[row][column + 1 :]
+            column += 1
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def test_on_a_terminal_nothing_that_was_said_is_erased(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    with LiveDisplay(stream, stream) as display:
+        for name in ("first", "second"):
+            display.say("source", f"{name}.wav")
+            for stage in ("read", "separate", "write"):
+                display.report(Report(stage, 0.0))
+                display.report(Report(stage, 1.0))
+            display.say("warning", f"Note: about {name}")
+            display.say("result", f"result of {name}")
+    shown = screen(stream.getvalue())
+    for name in ("first", "second"):
+        assert f"{name}.wav" in shown
+        assert f"Note: about {name}" in shown
+        assert f"result of {name}" in shown
+    assert sum(line.startswith("Separating") for line in shown) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -223,19 +224,21 @@ def test_nothing_is_written_outside_the_folder(tmp_path: Path, relative: str) ->
         folder.write_bytes(relative, b"x")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_file_limit() -> Iterator[None]:
+    """Only around what is tested: it holds for the log of the tests, too."""
     resource = pytest.importorskip("resource")
     signal = pytest.importorskip("signal")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.usefixtures("small_file_limit")
 @pytest.mark.parametrize(
     "write",
     [
@@ -247,7 +250,7 @@ def small_file_limit() -> Iterator[None]:
 def test_a_file_that_does_not_fit_is_one_clear_line_and_leaves_nothing(
     tmp_path: Path, write: Callable[[ResultFolder], object]
 ) -> None:
-    with pytest.raises(OutputUnwritable) as caught, ResultFolder(tmp_path / "song") as folder:
+    with small_file_limit(), pytest.raises(OutputUnwritable) as caught, ResultFolder(tmp_path / "song") as folder:
         write(folder)
     assert "--out" in one_line(caught)
     assert names_in(tmp_path) == []
