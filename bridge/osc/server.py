@@ -152,7 +152,8 @@ class OscServer:
 
     def _on_event(self, event: JobEvent) -> None:
         """The queue's listener."""
-        self._tell_loop(lambda switchboard, now_s: switchboard.job_moved(event.job, now_s))
+        if event.kind != "found":  # devices get notes with the result
+            self._tell_loop(lambda switchboard, now_s: switchboard.job_moved(event.job, now_s))
 
     def _work(self) -> None:
         """The clerk's thread."""

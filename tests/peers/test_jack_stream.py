@@ -126,6 +126,7 @@ def test_a_player_that_is_stopped_with_ctrl_c_ends_all_notes_and_did_well(receiv
     assert stdout.startswith("Playing bass, melody, vocals, drums to the new port Stembridge (jack)")
 
 
+@pytest.mark.slow
 def test_no_note_hangs_when_the_command_is_killed(receiver: Any, player: Any, tmp_path: Path):
     process = player(tool.make_song(tmp_path / "song", 4000, 50.0))
     assert receiver.until(plays)
@@ -133,6 +134,7 @@ def test_no_note_hangs_when_the_command_is_killed(receiver: Any, player: Any, tm
     assert receiver.until(is_quiet)
 
 
+@pytest.mark.slow
 def test_no_note_hangs_when_the_playing_process_is_told_to_end(receiver: Any, player: Any, tmp_path: Path):
     process = player(tool.make_song(tmp_path / "song", 4000, 50.0))
     assert receiver.until(plays)
@@ -193,6 +195,7 @@ def test_the_watchdog_ends_notes_when_the_parent_gives_no_sign_of_life(receiver:
         assert process.wait(20.0) == 0
 
 
+@pytest.mark.slow
 def test_notes_play_while_a_conversion_still_finds_them(receiver: Any):
     with Streamer("Stembridge", "jack") as streamer:
         assert receiver.until(lambda heard: heard.connections == 1)
