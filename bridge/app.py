@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.cache import Cache
+from bridge.cache import DEFAULT_LIMIT_BYTES, Cache
 from bridge.engines import DrumEngine, Hearing, Separator
 from bridge.errors import InvalidRequest
 from bridge.model import ConversionRequest
 from bridge.names import DRUM_ENGINES, PARTS, SEPARATORS
 from bridge.places import cache_dir
 from bridge.steps import Engines
+
+#: The setting `cache_gb` (`bridge.config`) in the environment, and the bytes of one of its units.
+CACHE_VARIABLE = "STEMBRIDGE_CACHE_GB"
+GIGABYTE = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +28,27 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-def default_cache() -> Cache:
-    """The user's cache of finished steps."""
-    return Cache(cache_dir() / "steps")
+def default_cache(limit_bytes: int | None = None) -> Cache:
+    """The user's cache of finished steps.
+
+    Parameters
+    ----------
+    limit_bytes
+        How large it may grow; None for what the environment says.
+    """
+    return Cache(cache_dir() / "steps", cache_limit_bytes(os.environ) if limit_bytes is None else limit_bytes)
+
+
+def cache_limit_bytes(environ: Mapping[str, str]) -> int:
+    """How large the cache may grow by ``STEMBRIDGE_CACHE_GB``; the usual where that isn't set, or no such number.
+
+    A worker of the daemon is told its settings in this way; `bridge.config` says what a number must be.
+    """
+    try:
+        gigabytes = float(environ.get(CACHE_VARIABLE, ""))
+    except ValueError:
+        return DEFAULT_LIMIT_BYTES
+    return round(gigabytes * GIGABYTE) if 0.0 <= gigabytes < math.inf else DEFAULT_LIMIT_BYTES
 
 
 def engines_for(request: ConversionRequest) -> Choice:

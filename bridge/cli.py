@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge import __version__
+from bridge.commands.lazy import LazyGroup
 from bridge.display import Display, JsonDisplay, LiveDisplay, PlainDisplay
 from bridge.errors import BridgeError, Cancelled, InvalidRequest
 from bridge.interrupt import end_at_once, interruptible
@@ -103,7 +104,7 @@ class _Parts(click.ParamType[tuple[str, ...]]):
         return tuple(name for name in PARTS if name in wanted)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="stembridge")
 @click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong; works anywhere in the line.")
 def stembridge(debug: bool) -> None:
@@ -344,12 +345,26 @@ def _convert_one(request: ConversionRequest, display: Display, cancelled: thread
     from bridge.convert import convert as run
 
     choice = engines_for(request)
-    result = run(request, choice.engines, default_cache(), Progress(display.report, cancelled), choice.reasons)
+    cache = default_cache(_cache_limit_bytes(display))
+    result = run(request, choice.engines, cache, Progress(display.report, cancelled), choice.reasons)
     for warning in result.manifest.warnings:
         display.say("warning", f"Note: {warning}", message=warning)
     folder = result.folder.resolve()
     display.say("result", _summary(result), folder=str(folder), manifest=str(folder / "manifest.json"))
     return result
+
+
+def _cache_limit_bytes(display: Display) -> int | None:
+    """How large the cache may grow, by the settings; None, and a note, where these are wrong: they are the daemon's."""
+    from bridge.app import GIGABYTE
+    from bridge.config import read
+
+    try:
+        return round(read({}).settings.cache_gb * GIGABYTE)
+    except InvalidRequest as error:
+        text = f"the settings were left aside: {error}"
+        display.say("warning", f"Note: {text}", message=text)
+        return None
 
 
 def _summary(result: Result) -> str:

@@ -15,7 +15,7 @@ from bridge.cache import Cache
 from bridge.errors import InvalidRequest, OutputUnwritable
 from bridge.model import ConversionRequest
 from bridge.progress import Progress
-from bridge.steps import Engines, Recording, Steps, made_of
+from bridge.steps import Engines, PartListener, Recording, Steps, made_of
 from bridge.write.files import ResultFolder, folder_name_for
 from bridge.write.manifest import Manifest, Source, printable
 from bridge.write.result import NO_SEPARATOR, Findings, write_result
@@ -35,7 +35,12 @@ class Result:
 
 
 def convert(
-    request: ConversionRequest, engines: Engines, cache: Cache, progress: Progress, notes: tuple[str, ...] = ()
+    request: ConversionRequest,
+    engines: Engines,
+    cache: Cache,
+    progress: Progress,
+    notes: tuple[str, ...] = (),
+    part_found: PartListener | None = None,
 ) -> Result:
     """Convert one recording. The result folder is complete when this returns; nothing is left behind when it raises.
 
@@ -51,6 +56,8 @@ def convert(
         Told how far it is; cancels.
     notes
         Sentences about choices made for the user, for the manifest's warnings.
+    part_found
+        Told the notes of each part as soon as they are found, as they were detected; called from two threads.
 
     Raises
     ------
@@ -77,7 +84,7 @@ def convert(
         )
         _check_room(scratch, steps)
         stems = steps.stems if request.stems else {}
-        grid, parts = steps.find_all()
+        grid, parts = steps.find_all(part_found)
         findings = Findings(
             source=_source(request, steps.recording, source_sha256),
             range_s=_converted_range(request, steps.recording),

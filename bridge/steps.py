@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -36,6 +36,8 @@ STEPS_VERSION = 2
 #: How often a thread that waits for the other asks whether to stop.
 _WAIT_S = 0.1
 _Value = TypeVar("_Value")
+#: Told each part's notes as soon as they are known; called from two threads.
+PartListener = Callable[[str, Sequence[Note]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Steps:
         self._source_sha256 = source_sha256
         self.timings_s: dict[str, float] = {}
         self._components: Mapping[str, AudioFile] = {}
+        self._part_found: PartListener | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -185,10 +188,14 @@ class Steps:
         self._cache.store(self._stems_key, [stem.path for stem in made.values()])
         return made
 
-    def find_all(self) -> tuple[BeatGrid, dict[str, PartFindings]]:
-        """Beats and notes of all parts, from the cache or by listening."""
+    def find_all(self, part_found: PartListener | None = None) -> tuple[BeatGrid, dict[str, PartFindings]]:
+        """Beats and notes of all parts, from the cache or by listening; tells each part when it is known."""
+        self._part_found = part_found
         grid = self._kept(self._grid_key, lambda data: msgspec.json.decode(data, type=BeatGrid))
         notes = {part: self._kept(self._notes_key(part), note_files.decode) for part in self.parts}
+        for part, known in notes.items():
+            if known is not None:
+                self._tell(part, known)
         components = self._kept_components()
         if grid is None or components is None or None in notes.values():
             grid, notes = self._listen(grid, notes, components)
@@ -292,7 +299,13 @@ class Steps:
         """Keep notes in the cache; gives them as they will come back from there, so that both ways have one result."""
         data = note_files.encode(part, notes)
         self._cache.store_bytes(self._notes_key(part), data)
-        return note_files.decode(data)
+        notes = note_files.decode(data)
+        self._tell(part, notes)
+        return notes
+
+    def _tell(self, part: str, notes: Sequence[Note]) -> None:
+        if self._part_found is not None:
+            self._part_found(part, notes)
 
     def _heard_in(self, part: str) -> AudioFile:
         return self.stems[part] if self._engines.hearings[part].source == "stem" else self.mix

@@ -179,6 +179,29 @@ def test_what_the_user_added_to_a_result_is_kept(convert, song):
     assert Path("small song/remix.txt").read_text() == "mine"
 
 
+def test_a_cache_of_no_size_keeps_nothing_whether_the_file_of_settings_or_the_environment_says_so(
+    convert, song, home, monkeypatch
+):
+    config = Path(home["STEMBRIDGE_CONFIG_DIR"])
+    config.mkdir(parents=True)
+    (config / "config.toml").write_text("cache_gb = 0\n")
+    steps = Path(home["STEMBRIDGE_CACHE_DIR"]) / "steps"
+    assert convert("--as", "bass", song).code == 0
+    assert not list(steps.glob("*"))
+    monkeypatch.setenv("STEMBRIDGE_CACHE_GB", "1")
+    assert convert("--as", "bass", song).code == 0
+    assert list(steps.glob("*"))
+
+
+def test_wrong_settings_of_the_daemon_keep_nobody_from_converting(convert, song, home):
+    config = Path(home["STEMBRIDGE_CONFIG_DIR"])
+    config.mkdir(parents=True)
+    (config / "config.toml").write_text("osc_prot = 0\n")
+    run = convert("--as", "bass", song)
+    assert run.code == 0
+    assert any("did you mean osc_port?" in event["text"] for event in run.events if event["event"] == "warning")
+
+
 @pytest.mark.slow
 def test_engines_can_be_loaded_for_two_threads_time_and_again(command, song):
     """Two threads that import one library at once break some of them, now and then."""

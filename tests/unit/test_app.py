@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.app import engines_for
+from bridge.app import cache_limit_bytes, default_cache, engines_for
+from bridge.cache import DEFAULT_LIMIT_BYTES
 from bridge.errors import EngineUnavailable, InvalidRequest
 from bridge.model import ConversionRequest
 from bridge.names import PARTS
@@ -50,7 +51,8 @@ def test_choosing_engines_loads_none_of_their_libraries():
     code = """
 import sys
 from pathlib import Path
-from bridge.app import engines_for
+from bridge.app import cache_limit_bytes, default_cache, engines_for
+from bridge.cache import DEFAULT_LIMIT_BYTES
 from bridge.model import ConversionRequest
 engines_for(ConversionRequest(source=Path("song.wav"), out_dir=Path()))
 heavy = {"scipy", "librosa", "numba", "onnxruntime", "torch", "basic_pitch", "av"}
@@ -58,3 +60,17 @@ print(sorted(heavy & set(sys.modules)))
 """
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "text,limit",
+    [("2", 2 * 1024**3), ("0", 0), ("0.5", 512 * 1024**2), ("", None), ("much", None), ("-1", None), ("inf", None)],
+)
+def test_the_environment_says_how_large_the_cache_may_grow(text, limit, monkeypatch):
+    monkeypatch.setenv("STEMBRIDGE_CACHE_GB", text)
+    assert default_cache().limit_bytes == (DEFAULT_LIMIT_BYTES if limit is None else limit)
+    assert default_cache(7).limit_bytes == 7
+
+
+def test_without_a_word_on_it_the_cache_has_its_usual_size():
+    assert cache_limit_bytes({}) == DEFAULT_LIMIT_BYTES

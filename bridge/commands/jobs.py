@@ -1,0 +1,152 @@
+"""``stembridge jobs``: the daemon's queue and history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge.commands.shown import echo, moment
+
+if TYPE_CHECKING:
+    from bridge.jobs.model import Job
+
+#: Jobs that are listed unless more are asked for: a terminal's height.
+LISTED = 20
+#: More jobs than are ever kept, so that a job is found by its id wherever it is.
+_ALL = 1_000_000
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def jobs(ctx: click.Context) -> None:
+    """List the daemon's jobs, show one, or cancel one."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_jobs)
+
+
+@jobs.command("list")
+@click.option("--limit", type=click.IntRange(1), default=LISTED, show_default=True, help="How many, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def list_jobs(limit: int = LISTED, as_json: bool = False) -> None:
+    """List jobs, newest first."""
+    found = _known(limit)
+    for job in found:
+        echo(_json(job) if as_json else _row(job))
+    if not found and not as_json:
+        echo("There are no jobs yet.")
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def show(job_id: str, as_json: bool) -> None:
+    """Show all that is known of the job ID; the beginning of an id will do."""
+    job = _find(job_id)
+    echo(_json(job) if as_json else _details(job))
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+def cancel(job_id: str) -> None:
+    """Cancel the job ID, whether it waits or runs; the beginning of an id will do."""
+    from bridge.errors import BridgeError
+
+    job = _find(job_id)
+    if job.ended:
+        echo(f"{job.id} has ended already: {job.state}")
+        return
+    code = _cancel(job)
+    if code == "cancelled":
+        echo(f"{job.id} is cancelled; nothing was written")
+    elif code == "done":
+        echo(f"{job.id} was done before it could be cancelled")
+    else:
+        raise BridgeError(f"{job.id} could not be cancelled ({code}); see: stembridge jobs show {job.id}")
+
+
+def _cancel(job: Job) -> str:
+    """Cancel a job, by the daemon where one runs; the code of the job's end."""
+    from bridge.instance import Instance, daemon_dir, running, secret
+    from bridge.peer import Peer
+
+    folder = daemon_dir()
+    found = running(folder)
+    if found is None:
+        with Instance(folder):  # no daemon may start meanwhile
+            return _cancel_on_disk(job)
+    with Peer(found.osc_port, secret(folder)) as daemon:
+        return daemon.cancel(job.id)
+
+
+def _cancel_on_disk(job: Job) -> str:
+    """Cancel a job that no daemon works at."""
+    import time
+
+    import msgspec
+
+    from bridge.instance import daemon_dir
+    from bridge.jobs.store import NAME, JobStore
+
+    with JobStore(daemon_dir() / NAME) as store:
+        now_s = time.time()
+        text = "cancelled; nothing was written"
+        end = {"state": "cancelled", "error_code": "cancelled", "error_text": text, "ended_s": now_s}
+        store.save(msgspec.structs.replace(job, **end))
+        kept = store.get(job.id)
+    return kept.state if kept else "unknown-job"
+
+
+def _known(limit: int) -> list[Job]:
+    from bridge.instance import daemon_dir
+    from bridge.jobs.store import NAME, peek
+
+    return peek(daemon_dir() / NAME, limit)
+
+
+def _find(job_id: str) -> Job:
+    """The job of an id, or the only one whose id begins so."""
+    from bridge.jobs.refusals import UnknownJob
+
+    known = _known(_ALL)
+    found = [job for job in known if job.id == job_id] or [job for job in known if job.id.startswith(job_id)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UnknownJob(f"{len(found)} jobs have ids that begin with {job_id}; give more of it")
+    raise UnknownJob(f"there is no job {job_id}; see: stembridge jobs")
+
+
+def _row(job: Job) -> str:
+    from pathlib import PurePath
+
+    state = f"{job.state} {job.fraction:4.0%} {job.stage}" if job.state == "running" else job.state
+    return f"{moment(job.created_s)}  {state:<24}  {job.id}  {PurePath(job.spec.source).name}"
+
+
+def _details(job: Job) -> str:
+    rows = {
+        "id": job.id,
+        "asked by": {"osc": "a device in Live", "watch": "a watched folder", "command": "a command"}[job.origin],
+        "source": job.spec.source,
+        "results in": job.spec.out_dir,
+        "state": f"{job.state} {job.stage} {job.fraction:.0%}" if job.state == "running" else job.state,
+        "accepted": moment(job.created_s),
+        "started": moment(job.started_s),
+        "ended": moment(job.ended_s),
+        "attempts": str(job.attempts),
+        "result": job.result or "-",
+    }
+    if job.insert:
+        rows["for Live"] = job.insert
+    if job.error_code:
+        rows["reason"] = f"{job.error_text} ({job.error_code})"
+    return "\n".join(f"{key:<11} {value}" for key, value in rows.items())
+
+
+def _json(job: Job) -> str:
+    import json
+
+    import msgspec
+
+    return json.dumps(msgspec.to_builtins(job))

@@ -1,0 +1,51 @@
+"""Notes beside recordings that could not be converted, for whoever put them there and sees no log."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from bridge.inputs.settle import NOTE_ENDING
+
+_log = logging.getLogger(__name__)
+
+#: How a note begins; by this we know our own.
+_GREETING = "Stembridge could not convert "
+#: Longest name of a file in bytes on all common file systems.
+_MAX_NAME_BYTES = 255
+
+
+def note_for(recording: Path) -> Path:
+    """Where the note on a recording is: beside it, with its whole name."""
+    room = _MAX_NAME_BYTES - len(NOTE_ENDING)
+    name = recording.name
+    while len(name.encode("utf-8", "surrogateescape")) > room:
+        name = name[:-1]
+    return recording.with_name(name + NOTE_ENDING)
+
+
+def leave_note(recording: Path, reason: str) -> None:
+    """Say beside a recording why it was not converted. Where that can't be written, the log says it alone."""
+    _log.warning("could not convert %s: %s", recording, reason)
+    name = recording.name.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = (
+        f"{_GREETING}{name}:\n\n{reason}\n\nIt tries again when the file changes; this note then goes away by itself.\n"
+    )
+    try:
+        note_for(recording).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        _log.warning("could not leave a note beside %s: %s", recording, error.strerror)
+
+
+def remove_note(recording: Path) -> None:
+    """Remove our note on a recording, if there is one; a file of the user's of that name stays."""
+    note = note_for(recording)
+    try:
+        with note.open("rb") as file:
+            is_ours = file.read(len(_GREETING)) == _GREETING.encode("ascii")
+        if is_ours:
+            note.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _log.warning("could not remove %s: %s", note, error.strerror)

@@ -1,0 +1,1 @@
+"""What Live knows of a clip, and notes in that clip's beats."""

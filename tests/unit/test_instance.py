@@ -1,0 +1,160 @@
+import logging
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import OutputUnwritable
+from bridge.instance import AlreadyRunning, Instance, is_locked, read_discovery, running, secret
+from bridge.logs import BACKUPS, logging_to
+
+REPOSITORY = Path(__file__).parents[2]
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+
+
+def test_a_second_start_says_where_the_first_one_is(tmp_path: Path) -> None:
+    with Instance(tmp_path / "daemon", clock=lambda: 0.0) as first:
+        assert running(tmp_path / "daemon") is None
+        discovery = first.announce(17905)
+        assert discovery.pid == os.getpid()
+        assert running(tmp_path / "daemon") == discovery
+        with pytest.raises(AlreadyRunning, match=rf"process {os.getpid()} with OSC port 17905") as refused:
+            Instance(tmp_path / "daemon").__enter__()
+        assert refused.value.code == "already-running"
+        assert running(tmp_path / "daemon") == discovery
+    assert running(tmp_path / "daemon") is None
+    assert not is_locked(tmp_path / "daemon")
+    with Instance(tmp_path / "daemon"):
+        assert is_locked(tmp_path / "daemon")
+
+
+def test_what_a_killed_one_leaves_is_in_nobodys_way(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib; from bridge.instance import Instance; "
+        "instance = Instance(pathlib.Path(sys.argv[1])).__enter__(); instance.announce(4); "
+        "print('up', flush=True); sys.stdin.read()"
+    )
+    arguments = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(arguments, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        with pytest.raises(AlreadyRunning, match=f"process {other.pid} with OSC port 4"):
+            Instance(tmp_path).__enter__()
+        other.kill()
+    assert read_discovery(tmp_path) is not None
+    assert running(tmp_path) is None
+    with Instance(tmp_path):
+        assert read_discovery(tmp_path) is None
+
+
+def test_children_do_not_keep_the_lock(tmp_path: Path) -> None:
+    with Instance(tmp_path):
+        arguments = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
+        child = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False)
+        assert child.stdout
+        child.stdout.readline()  # only then are its copies of our descriptors surely closed
+    assert not is_locked(tmp_path)
+    child.communicate()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 0}', '{"pid": 1, "osc_port": 99999}', "\x00", "[" * 9000])
+def test_a_damaged_discovery_file_is_as_good_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "daemon.json").write_text(text)
+    assert read_discovery(tmp_path) is None
+    with Instance(tmp_path), pytest.raises(AlreadyRunning, match="starting or ending"):
+        Instance(tmp_path).__enter__()
+
+
+@posix
+def test_a_folder_in_the_way_is_said(tmp_path: Path) -> None:
+    (tmp_path / "daemon").write_text("a file")
+    for use in (Instance(tmp_path / "daemon").__enter__, lambda: secret(tmp_path / "daemon")):
+        with pytest.raises(OutputUnwritable, match="cannot use"):
+            use()
+
+
+def test_the_secret_is_long_stays_the_same_and_is_nobody_elses(tmp_path: Path) -> None:
+    made = secret(tmp_path / "a")
+    assert len(made) == 64
+    assert int(made, 16) >= 0
+    assert secret(tmp_path / "a") == made
+    assert secret(tmp_path / "b") != made
+    if os.name != "nt":
+        assert stat.S_IMODE((tmp_path / "a" / "secret").stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["secret"]
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_secret_that_others_could_read_or_write_is_replaced(tmp_path: Path, mode: int, caplog) -> None:
+    known = secret(tmp_path)
+    (tmp_path / "secret").chmod(mode)
+    assert secret(tmp_path) != known
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+    assert "install the device again" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "abc", "é" * 64, "0" * 63, "g" * 64])
+def test_what_is_no_secret_is_replaced(tmp_path: Path, text: str) -> None:
+    secret(tmp_path)
+    (tmp_path / "secret").write_text(text, "utf-8")
+    assert len(secret(tmp_path)) == 64
+
+
+@posix
+def test_a_link_is_not_followed_for_the_secret(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("0" * 64)
+    (tmp_path / "elsewhere").chmod(0o600)
+    (tmp_path / "secret").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputUnwritable):
+        secret(tmp_path)
+
+
+def test_many_who_ask_at_once_get_one_secret(tmp_path: Path) -> None:
+    found: list[str] = []
+    barrier = threading.Barrier(8)
+
+    def ask() -> None:
+        barrier.wait()
+        found.append(secret(tmp_path))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_the_log_is_bounded_and_ends_with_its_context(tmp_path: Path) -> None:
+    log = logging.getLogger("bridge.test")
+    with logging_to(tmp_path / "logs", "info") as path:
+        for _ in range(100):
+            log.info("x" * 100_000)
+        log.debug("not so weighty")
+    log.warning("after the end")
+    files = sorted(path.parent.iterdir())
+    assert len(files) == BACKUPS + 1
+    assert all(file.stat().st_size <= 2 << 20 for file in files)
+    assert "weighty" not in path.read_text()
+    assert "after" not in path.read_text()
+
+
+def test_a_message_can_neither_pass_for_another_nor_move_the_cursor(tmp_path: Path) -> None:
+    with logging_to(tmp_path, "info") as path:
+        logging.getLogger("bridge.test").info("name %s", "a\n2026-01-01 INFO all is well\x1b[2J\udcff\r\u202e")
+    first, second = path.read_text("utf-8").splitlines()[:2]
+    assert first.endswith("name a")
+    assert second.startswith("    2026-01-01 INFO all is well\\x1b[2J\\udcff")
+
+
+def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file")
+    with pytest.raises(OutputUnwritable, match="cannot write the log"), logging_to(tmp_path / "logs", "info"):
+        pass
