@@ -188,6 +188,7 @@ def test_a_command_cancels_what_runs(start, endless, command) -> None:
     assert [row[0] for row in rows(daemon)] == ["cancelled"]
 
 
+@pytest.mark.slow
 def test_two_signals_end_it_at_once(start) -> None:
     daemon = start()
     daemon.process.send_signal(signal.SIGSTOP)  # so that both have come before it gets to either
@@ -241,6 +242,7 @@ NEEDS_JACK = pytest.mark.skipif(
 
 @pytest.mark.peer
 @NEEDS_JACK
+@pytest.mark.slow
 def test_a_conversion_is_played_to_the_midi_port_while_it_runs_and_only_once(heard_daemon, short) -> None:
     daemon, receiver = heard_daemon
     with daemon.device() as device:
@@ -258,6 +260,7 @@ def test_a_conversion_is_played_to_the_midi_port_while_it_runs_and_only_once(hea
 
 @pytest.mark.peer
 @NEEDS_JACK
+@pytest.mark.slow
 def test_what_is_heard_of_a_conversion_that_is_cancelled_falls_silent(heard_daemon, tmp_path) -> None:
     daemon, receiver = heard_daemon
     song, seconds = tmp_path / "song.wav", 30.0

@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 pytestmark = [
     pytest.mark.peer,
+    pytest.mark.slow,
     pytest.mark.skipif(
         shutil.which("jackd") is None or shutil.which("jack_wait") is None, reason="needs jackd (Debian: jackd2)"
     ),

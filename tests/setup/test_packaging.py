@@ -62,6 +62,8 @@ def test_the_lock_holds_all_that_the_product_needs_on_every_system(system: str, 
     environment = SYSTEMS[system] | {"python_version": python, "python_full_version": f"{python}.0"}
     locked = pins("requirements.lock")
     for need in declared():
+        if need.marker is not None and not need.marker.evaluate(environment):
+            continue
         pin = locked[canonicalize_name(need.name)]
         assert pin.marker is None or pin.marker.evaluate(environment), f"{need.name} is left out"
         assert need.specifier.contains(str(pin.specifier).removeprefix("==")), f"{need} against {pin}"
