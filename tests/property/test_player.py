@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,6 +105,7 @@ def test_every_note_that_begins_ends_whatever_is_done(
     assert player.next_due_s() is None
 
 
+@pytest.mark.slow
 @given(parts, st.lists(st.integers(1, 40).map(lambda step: step * 0.013), min_size=1, max_size=60))
 def test_a_song_is_played_whole_once_and_in_time(found: dict[str, list[TimedNote]], steps: list[float]):
     player, ear = Player(score_of(found), Options()), Ear()
