@@ -113,12 +113,16 @@ def _fetch_rest(url: str, part: Path, progress: Progress) -> int:
                 yield at, size, block
                 at += len(block)
 
-    with part.open("ab") as file:
-        for at, total, block in while_waiting(blocks, progress):
-            if at < file.tell():
-                file.truncate(at)
-            file.write(block)
-            progress.at((at + len(block)) / total if total else 0.0)
+    try:
+        with part.open("ab") as file:
+            for at, total, block in while_waiting(blocks, progress):
+                if at < file.tell():
+                    file.truncate(at)
+                file.write(block)
+                progress.at((at + len(block)) / total if total else 0.0)
+    finally:
+        if not _size(part):
+            part.unlink(missing_ok=True)  # nothing came: there is nothing to go on from
     return total
 
 

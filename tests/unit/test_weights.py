@@ -178,6 +178,7 @@ def test_without_a_network_the_error_says_what_to_fetch_and_where_to_put_it(smal
     assert f"{url}/hybrid_transformer/{FILE}" in str(caught.value)
     assert str(weights.models_dir("htdemucs")) in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert list(weights.models_dir("htdemucs").iterdir()) == []
 
 
 def test_a_file_that_the_server_lacks_is_named(small: weights.Published, server: Server) -> None:
