@@ -11,4 +11,4 @@ RECORDINGS = ("mix", *PARTS)
 
 DEMUCS_MODELS = ("htdemucs", "htdemucs_ft", "htdemucs_6s")
 SEPARATORS = ("auto", "builtin", *DEMUCS_MODELS, "none")
-DRUM_ENGINES = ("auto", "onset")
+DRUM_ENGINES = ("auto", "onset", "kit")
