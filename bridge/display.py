@@ -31,6 +31,12 @@ TITLES: Mapping[str, str] = {
     "notes melody": "Melody notes",
     "notes vocals": "Vocal notes",
     "write": "Writing",
+    "deliver als": "Live Set",
+    "deliver dawproject": "DAWproject",
+    "deliver loops": "Loops",
+    "deliver score": "Score",
+    "deliver preview": "Preview",
+    "deliver overview": "Overview",
     "download": "Downloading",
 }
 #: Least time between two JSON progress events of one stage: enough for a smooth bar, not a flood.

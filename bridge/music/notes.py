@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
@@ -89,6 +90,13 @@ def ending_at(note: Note, offset_s: float) -> Note:
     """
     length_s = offset_s - note.onset_s
     return replace(note, offset_s=offset_s, bend=tuple(point for point in note.bend if point[0] < length_s))
+
+
+def beginning_at(note: Note, onset_s: float) -> Note:
+    """The note moved to begin at `onset_s`, or at 0 where that is before; as long as it was."""
+    onset_s = max(0.0, onset_s)
+    end_s = onset_s + (note.offset_s - note.onset_s)
+    return replace(note, onset_s=onset_s, offset_s=max(end_s, math.nextafter(onset_s, math.inf)))
 
 
 def _merged(first: Note, second: Note) -> Note:

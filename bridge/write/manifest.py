@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction as Rational
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -16,7 +17,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bridge.errors import InvalidRequest
-from bridge.model import PARTS, EngineId
+from bridge.model import PARTS, EngineId, MidiOptions
+from bridge.music.chords import Chord
+from bridge.music.sections import Section
 
 #: The file's name in a result folder.
 NAME = "manifest.json"
@@ -94,6 +97,9 @@ class File(Struct, frozen=True, kw_only=True):
 
     path: Annotated[RelativePath, Meta(description="Where it is, relative to the folder.")]
     bytes: Annotated[int, Meta(ge=0, description="Its size.")]
+    kind: Annotated[
+        str | None, Meta(description="Which delivery it belongs to, such as `als`; null for stems, MIDI and notes.")
+    ] = None
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
@@ -117,6 +123,13 @@ class Manifest(Struct, frozen=True, kw_only=True):
     files: Annotated[tuple[File, ...], Meta(description="Every file that was written, other than this one.")]
     timings_s: Annotated[dict[str, Seconds], Meta(description="How long each stage took, in seconds.")]
     warnings: Annotated[tuple[str, ...], Meta(description="What the user should know, a sentence each.")]
+    midi: Annotated[
+        MidiOptions | None, Meta(description="How the notes became MIDI; null in results of older versions.")
+    ] = None
+    chords: Annotated[tuple[Chord, ...], Meta(description="The chords, in order; empty where they aren't known.")] = ()
+    sections: Annotated[
+        tuple[Section, ...], Meta(description="The sections, in order; empty where they aren't known.")
+    ] = ()
 
 
 def parent_of(part: str) -> str | None:
@@ -126,7 +139,8 @@ def parent_of(part: str) -> str | None:
 
 def encode(manifest: Manifest) -> bytes:
     """The manifest as the bytes of its file: ASCII JSON for human eyes, numbers rounded to `DECIMALS`."""
-    text = json.dumps(_rounded(msgspec.to_builtins(manifest)), indent=2, ensure_ascii=True, allow_nan=False)
+    plain = msgspec.to_builtins(manifest, enc_hook=_to_text)
+    text = json.dumps(_rounded(plain), indent=2, ensure_ascii=True, allow_nan=False)
     # Lists of numbers go on one line. A line break can't occur within a JSON string, so names are safe from this.
     text = re.sub(r"\[\n\s+([-+.\de,\s]+?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
     return text.encode("ascii") + b"\n"
@@ -143,7 +157,7 @@ def decode(data: bytes) -> Manifest:
     content = _parsed(data)
     if isinstance(content, dict) and content.get("schema") != SCHEMA:
         raise ValueError(f"its format is number {content.get('schema')}, not {SCHEMA}")
-    return msgspec.convert(content, Manifest)
+    return msgspec.convert(content, Manifest, dec_hook=_from_text)
 
 
 def read(folder: Path) -> Manifest:
@@ -183,7 +197,7 @@ def written_files(folder: Path) -> dict[str, int] | None:
 
 def json_schema() -> dict[str, Any]:
     """The manifest's JSON Schema."""
-    return msgspec.json.schema(Manifest)
+    return msgspec.json.schema(Manifest, schema_hook=_schema_of_text)
 
 
 def printable(path: Path) -> str:
@@ -192,6 +206,29 @@ def printable(path: Path) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )
+
+
+def _to_text(value: Any) -> str:
+    """A grid as people write it, such as ``1/16``."""
+    if isinstance(value, Rational):
+        return f"{value.numerator}/{value.denominator}"
+    raise NotImplementedError(f"JSON has no {type(value).__name__}")
+
+
+def _from_text(kind: type, value: Any) -> Any:
+    """What `_to_text` wrote."""
+    if kind is not Rational or not isinstance(value, str):
+        raise NotImplementedError(f"JSON has no {kind.__name__}")
+    try:
+        return Rational(value)
+    except ZeroDivisionError as error:
+        raise ValueError(f"{value!r} is no fraction") from error
+
+
+def _schema_of_text(kind: type) -> dict[str, Any]:
+    if kind is not Rational:
+        raise NotImplementedError(f"JSON has no {kind.__name__}")
+    return {"type": "string", "pattern": "^[0-9]+/[0-9]+$"}
 
 
 def _parsed(data: bytes) -> Any:

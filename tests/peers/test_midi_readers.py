@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.model import BeatGrid, Note
+from bridge.model import BeatGrid, MidiOptions, Note
 from bridge.music.timeline import Timeline
 from bridge.write.midi import MidiPart, part_file, song_file
 
@@ -31,7 +31,7 @@ TOLERANCE_S = 0.0008
 
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
-    parts = [MidiPart.of(name, notes, pitch_bend=True) for name, notes in NOTES.items()]
+    parts = [MidiPart.of(name, notes, MidiOptions(pitch_bend=True)) for name, notes in NOTES.items()]
     path = tmp_path / "song.mid"
     path.write_bytes(song_file(parts, TIMELINE, key="A minor"))
     return path

@@ -80,7 +80,7 @@ def test_a_manifest_has_the_fields_that_other_programs_rely_on():
         "source": "mix",
         "engine": {"name": "onset", "version": "1", "sha256": ""},
     }
-    assert content["files"] == [{"path": "midi/kick.mid", "bytes": 120}]
+    assert content["files"] == [{"path": "midi/kick.mid", "bytes": 120, "kind": None}]
     assert {"stembridge", "range_s", "beats_s", "downbeats_s", "time_signature", "key", "timings_s", "warnings"} <= set(
         content
     )

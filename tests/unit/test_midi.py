@@ -9,7 +9,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from bridge.model import GM_DRUM, BeatGrid, Note
+from bridge.model import GM_DRUM, BeatGrid, MidiOptions, Note
 from bridge.music.timeline import SignatureEvent, TempoEvent, Timeline
 from bridge.write.midi import DRUM_CHANNEL, VOICES, MidiPart, Voice, part_file, song_file
 
@@ -47,7 +47,7 @@ def rows(data: bytes, *kinds: str) -> list[tuple[int, str, int]]:
 
 
 def part(*notes: Note, name: str = "bass", pitch_bend: bool = False) -> MidiPart:
-    return MidiPart.of(name, notes, pitch_bend=pitch_bend)
+    return MidiPart.of(name, notes, MidiOptions(pitch_bend=pitch_bend))
 
 
 def test_a_part_is_one_track_with_name_tempo_signature_key_and_program():

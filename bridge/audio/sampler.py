@@ -1,0 +1,232 @@
+"""Plays single notes with a soundfont: what is to be heard of one, from the moment when its key goes down.
+
+Deterministic: the same note always gives the same samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.audio.soundfont import Course, SoundFont, Zone
+from bridge.model import Samples
+
+#: No key is held longer: most sounds are over by then, and an organ's need not take the memory of a whole song.
+LONGEST_S = 60.0
+#: What has fallen by so much since its key went up is over.
+_INAUDIBLE_DB = 70.0
+#: Released notes fade at least this long, so that they don't click, and at most this long.
+_SHORTEST_RELEASE_S, _LONGEST_RELEASE_S = 0.008, 8.0
+#: How exactly the moment counts when a key goes up.
+_HELD_STEP_S = 0.005
+#: The full fall of a volume, which a soundfont's decay and release times are for.
+_FALL_DB = 100.0
+#: Samples between two settings of a filter in motion.
+_FILTER_STEP = 256
+#: Samples of tones that are kept for the next note of the same key: 64 MB.
+_KEPT_SAMPLES = 1 << 24
+
+_Mono = NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What was made already, for notes that are like earlier ones: a part has few keys, drums few lengths."""
+
+    kept: dict[tuple[Zone, int, int | None], _Mono] = field(default_factory=dict)
+    samples: int = 0
+
+    def put(self, key: tuple[Zone, int, int | None], tone: _Mono) -> None:
+        if self.samples + len(tone) > _KEPT_SAMPLES:
+            self.kept.clear()
+            self.samples = 0
+        self.samples += len(tone) - len(self.kept.get(key, ()))
+        self.kept[key] = tone
+
+
+class Instrument:
+    """One instrument of a soundfont.
+
+    Parameters
+    ----------
+    font
+        Where its samples are.
+    program
+        General MIDI program, 0 to 127; None for percussion.
+    sample_rate
+        Of what it plays, Hz.
+    """
+
+    def __init__(self, font: SoundFont, program: int | None, sample_rate: int) -> None:
+        self._font = font
+        self._zones = font.instrument(program)
+        self._is_percussion = program is None
+        self._rate = sample_rate
+        self._samples: dict[int, _Mono] = {}
+        self._memory = _Memory()
+
+    @property
+    def is_playable(self) -> bool:
+        """Whether the soundfont has it."""
+        return bool(self._zones)
+
+    def chokes(self, key: int) -> int:
+        """The group in which a key's notes cut each other off; 0 for none."""
+        return next((placed.zone.chokes for placed in self._zones if placed.keys.has(key)), 0)
+
+    def play(self, key: int, velocity: int, held_s: float, bend: Sequence[tuple[float, float]] = ()) -> Samples:
+        """A note with its fading away, as (samples, 2).
+
+        Parameters
+        ----------
+        key, velocity
+            As in `bridge.model.Note`.
+        held_s
+            For how long its key is down, in seconds; at most `LONGEST_S` are played.
+        bend
+            Its pitch contour, as `bridge.model.Note` has it: each point holds until the next.
+        """
+        # The specification's curve from velocity to level, 40 dB log10, is a square.
+        level = (velocity / 127) ** 2
+        voices = [
+            (placed.zone, self._voice(placed.zone, key, min(held_s, LONGEST_S), bend) * (level * placed.zone.gain))
+            for placed in self._zones
+            if placed.keys.has(key) and placed.velocities.has(velocity)
+        ]
+        note = np.zeros((max((len(voice) for _, voice in voices), default=0), 2), np.float32)
+        for zone, voice in voices:
+            angle = (zone.pan + 1) * math.pi / 4
+            note[: len(voice), 0] += voice * math.cos(angle)
+            note[: len(voice), 1] += voice * math.sin(angle)
+        return note
+
+    def _voice(self, zone: Zone, key: int, held_s: float, bend: Sequence[tuple[float, float]]) -> _Mono:
+        """One zone's tone as loud as it is, with its release."""
+        held = round(held_s / _HELD_STEP_S) * round(_HELD_STEP_S * self._rate)
+        if not bend and (zone, key, held) in self._memory.kept:
+            return self._memory.kept[zone, key, held]
+        release_s = max(zone.volume.release_s, _SHORTEST_RELEASE_S)
+        fade_s = min(release_s * _INAUDIBLE_DB / _FALL_DB, _LONGEST_RELEASE_S)
+        tone = self._tone(zone, key, held + round(fade_s * self._rate), bend)
+        loudness_db = _loudness_db(min(held + 1, len(tone)), zone.volume.for_key(key), self._rate)
+        voice = np.empty(len(tone), np.float32)
+        voice[: len(loudness_db)] = loudness_db
+        if (released := len(tone) - held) > 0:
+            fall = np.arange(released, dtype=np.float32) * np.float32(_FALL_DB / (release_s * self._rate))
+            voice[held:] = loudness_db[-1] - fall
+        np.exp2(voice * np.float32(math.log2(10) / 20), out=voice)
+        voice *= tone
+        if released > 0:
+            end = voice[-min(released, round(_SHORTEST_RELEASE_S * self._rate)) :]
+            end *= np.linspace(1.0, 0.0, len(end), dtype=np.float32)
+        if not bend and self._is_percussion:
+            self._memory.put((zone, key, held), voice)
+        return voice
+
+    def _tone(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> _Mono:
+        """A zone's sample at a key's pitch, through its filter; shorter than `length` where the sample ends."""
+        tone = None if bend else self._memory.kept.get((zone, key, None))
+        if tone is not None and (len(tone) >= length or not zone.is_looped):
+            return tone[:length]
+        if zone.sample not in self._samples:
+            self._samples[zone.sample] = self._font.samples(zone.sample)
+        tone = _resampled(self._samples[zone.sample], zone, self._places(zone, key, length, bend))
+        tone = _filtered(tone, zone, zone.brightness.for_key(key), self._rate)
+        if not bend:
+            self._memory.put((zone, key, None), tone)
+        return tone
+
+    def _tone(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> _Mono:
+        """A zone's sample at a key's pitch, through its filter; shorter than `length` where the sample ends."""
+        if zone.sample not in self._samples:
+            self._samples[zone.sample] = self._font.samples(zone.sample)
+        tone = _resampled(self._samples[zone.sample], zone, self._places(zone, key, length, bend))
+        return _filtered(tone, zone, zone.brightness.for_key(key), self._rate)
+
+    def _places(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+        """Where in the sample each of `length` samples lies."""
+        semitones = (key - zone.root) * zone.cents_per_key / 100
+        step = zone.rate / self._rate * 2.0 ** (semitones / 12)
+        delay = round(zone.volume.delay_s * self._rate)
+        steps: NDArray[np.float64] = np.arange(-delay, length - delay, dtype=np.float64)
+        if bend:
+            edges = [0, *(min(round(after_s * self._rate), length) for after_s, _ in bend), length]
+            bends = np.repeat([0.0, *(bent for _, bent in bend)], np.diff(np.maximum.accumulate(edges)))
+            steps = np.cumsum(2.0 ** (bends / 12)) - 1 - delay
+        return zone.start + steps * step
+
+
+def _resampled(sample: _Mono, zone: Zone, places: NDArray[np.float64]) -> _Mono:
+    """A sample at places between its own, on a line from one to the next; before its start it is silent."""
+    end = len(sample) + min(zone.end, 0)
+    loop = zone.loop_end - zone.loop_start
+    if zone.is_looped and loop > 0 and zone.loop_start >= 0 and zone.loop_end <= len(sample):
+        beyond = places >= zone.loop_end
+        places = np.where(beyond, zone.loop_start + np.mod(places - zone.loop_start, loop), places)
+    else:
+        places = places[: int(np.searchsorted(places, end - 1))]
+    if not len(places) or len(sample) < 2:
+        return np.zeros(0, np.float32)
+    whole = np.clip(places.astype(np.int64), 0, len(sample) - 1)
+    following = np.minimum(whole + 1, len(sample) - 1)
+    between = (places - whole).astype(np.float32)
+    tone = sample[whole] + (sample[following] - sample[whole]) * between
+    tone[places < 0] = 0.0
+    return tone
+
+
+def _loudness_db(length: int, course: Course, rate: int) -> _Mono:
+    """How loud a tone is from key down on, in dB: it rises on a line of the amplitude and falls on one of the dB."""
+    seconds = np.arange(length, dtype=np.float32) / np.float32(rate)
+    top_s = course.delay_s + course.attack_s + course.hold_s
+    loudness_db: _Mono = np.maximum(seconds - np.float32(top_s), 0) * np.float32(-_FALL_DB / max(course.decay_s, 0.001))
+    np.maximum(loudness_db, np.float32(-course.sustain / 10), out=loudness_db)
+    if course.attack_s:
+        height = np.clip((seconds - np.float32(course.delay_s)) / np.float32(course.attack_s), 1e-6, 1.0)
+        loudness_db += 20 * np.log10(height)
+    return loudness_db
+
+
+def _filtered(tone: _Mono, zone: Zone, course: Course, rate: int) -> _Mono:
+    """A tone through its zone's low-pass, whose cutoff moves by `course`."""
+    from scipy.signal import lfilter
+
+    if not len(tone) or (zone.cutoff_hz > 0.45 * rate and zone.brightness_cents >= 0):
+        return tone
+    state = np.zeros(2)
+    out = np.empty_like(tone)
+    begin = 0
+    while begin < len(tone):
+        height, is_settled = _height(course, begin / rate)
+        cutoff_hz = min(zone.cutoff_hz * 2 ** (height * zone.brightness_cents / 1200), 20_000.0, 0.45 * rate)
+        until = len(tone) if is_settled else begin + _FILTER_STEP
+        numerator, denominator = _low_pass(cutoff_hz / rate, zone.resonance_db)
+        out[begin:until], state = lfilter(numerator, denominator, tone[begin:until], zi=state)
+        begin = until
+    return out
+
+
+def _height(course: Course, seconds: float) -> tuple[float, bool]:
+    """How high a modulation stands, 0 to 1, and whether it stays there while its key is held."""
+    after_s = seconds - course.delay_s
+    if after_s < course.attack_s:
+        return max(0.0, after_s / course.attack_s), False
+    sustain = max(0.0, 1.0 - course.sustain / 1000)
+    height = 1.0 - max(0.0, after_s - course.attack_s - course.hold_s) / max(course.decay_s, 0.001)
+    return max(height, sustain), height <= sustain or sustain == 1.0
+
+
+def _low_pass(cutoff: float, resonance_db: float) -> tuple[list[float], list[float]]:
+    """Coefficients of a second-order low-pass; `cutoff` in cycles a sample.
+
+    After R. Bristow-Johnson's "Cookbook formulae for audio EQ biquad filter coefficients". A resonance of 0 is flat.
+    """
+    angle = 2 * math.pi * cutoff
+    alpha = math.sin(angle) / (2 * 10 ** (resonance_db / 20) * math.sqrt(0.5))
+    cosine, scale = math.cos(angle), 1 + alpha
+    low = (1 - cosine) / 2 / scale
+    return [low, 2 * low, low], [1.0, -2 * cosine / scale, (1 - alpha) / scale]

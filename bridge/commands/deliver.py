@@ -1,0 +1,80 @@
+"""``stembridge deliver``: more kinds of files for a result that exists."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.commands.options import (
+    deliver_options,
+    deliver_options_of,
+    has_midi_options,
+    json_option,
+    midi_options,
+    midi_options_of,
+)
+from bridge.errors import Cancelled
+from bridge.progress import Progress
+from bridge.terminal import displayed, explain, explain_all, stoppable
+
+if TYPE_CHECKING:
+    from bridge.deliver.update import Delivered
+    from bridge.write.manifest import Manifest
+
+
+@click.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@deliver_options
+@midi_options
+@json_option
+@click.pass_context
+def deliver(ctx: click.Context, /, result: Path, as_json: bool, **given: Any) -> None:
+    """Make more of RESULT, a folder that `convert` made, without converting again.
+
+    With options for MIDI, its MIDI files are made anew from the notes as they were detected, and so are the
+    deliveries that it has. What the result's MIDI was made with holds for the options that aren't given.
+    """
+    debug = ctx.obj["debug"]
+    with displayed(as_json) as display, stoppable(Path(os.path.realpath(result)).parent) as cancelled:
+        try:
+            delivered = _deliver(result, given, Progress(display.report, cancelled))
+        except Exception as failure:
+            error = Cancelled("cancelled") if cancelled.is_set() else failure
+            ctx.exit(explain(error, display, as_json, debug=debug))
+        folder = delivered.folder
+        display.say("result", _summary(delivered), folder=str(folder), manifest=str(folder / "manifest.json"))
+        exit_code = explain_all(delivered.failures, display, as_json, debug=debug)
+    ctx.exit(exit_code)
+
+
+def _deliver(result: Path, given: dict[str, Any], progress: Progress) -> Delivered:
+    from bridge.deliver.update import deliver as run
+    from bridge.model import DeliverOptions, MidiOptions
+    from bridge.write import manifest as manifests
+
+    manifest = manifests.read(result)
+    wants_midi = has_midi_options(given)
+    midi = midi_options_of(given, manifest.midi or MidiOptions()) if wants_midi else None
+    usual = DeliverOptions(kinds=_present(manifest)) if wants_midi else DeliverOptions()
+    return run(result, deliver_options_of(given, usual), midi, progress)
+
+
+def _present(manifest: Manifest) -> tuple[str, ...]:
+    """The kinds of deliveries that a result has."""
+    from bridge.names import DELIVERIES
+
+    kinds = {file.kind for file in manifest.files}
+    return tuple(kind for kind in DELIVERIES if kind in kinds)
+
+
+def _summary(delivered: Delivered) -> str:
+    """How many files there are of each kind, and where."""
+    from bridge.names import DELIVERIES
+    from bridge.write.manifest import printable
+
+    kinds = [file.kind for file in delivered.manifest.files]
+    there = ", ".join(f"{kind} {kinds.count(kind)}" for kind in DELIVERIES if kind in kinds)
+    return f"files: {there or 'no deliveries'}\n{printable(delivered.folder)}"
