@@ -227,6 +227,10 @@ class MidiOptions:
     programs: Mapping[str, int] = field(default_factory=dict)
     expression: bool = False
 
+    def __post_init__(self) -> None:
+        if any(not 0 <= program <= 127 for program in self.programs.values()):
+            raise ValueError(f"a program is 0 to 127, got {dict(self.programs)}")
+
 
 @dataclass(frozen=True, slots=True)
 class DeliverOptions:

@@ -34,8 +34,8 @@ def levels_db(audio: AudioFile, rate_hz: float, progress: Progress) -> NDArray[n
     for first in range(0, count, _BLOCK_LEVELS):
         last = min(count, first + _BLOCK_LEVELS)
         block = audio.read(int(edges[first]), int(edges[last]))
-        sums = np.add.reduceat(np.einsum("ij,ij->i", block, block), edges[first:last] - edges[first])
-        power[first:last] = sums / (np.diff(edges[first : last + 1]) * audio.channels)
+        stretches = np.split(block, edges[first + 1 : last] - edges[first])
+        power[first:last] = [float(np.vdot(stretch, stretch)) / stretch.size for stretch in stretches]
         progress.at(last / count)
     with np.errstate(divide="ignore"):
         return (10.0 * np.log10(power)).astype(np.float32)

@@ -21,8 +21,6 @@ LONGEST_S = 60.0
 _INAUDIBLE_DB = 70.0
 #: Released notes fade at least this long, so that they don't click, and at most this long.
 _SHORTEST_RELEASE_S, _LONGEST_RELEASE_S = 0.008, 8.0
-#: How exactly the moment counts when a key goes up.
-_HELD_STEP_S = 0.005
 #: The full fall of a volume, which a soundfont's decay and release times are for.
 _FALL_DB = 100.0
 #: Samples between two settings of a filter in motion.
@@ -35,12 +33,12 @@ _Mono = NDArray[np.float32]
 
 @dataclass(slots=True)
 class _Memory:
-    """What was made already, for notes that are like earlier ones: a part has few keys, drums few lengths."""
+    """What was made already, for later notes of the same key."""
 
-    kept: dict[tuple[Zone, int, int | None], _Mono] = field(default_factory=dict)
+    kept: dict[tuple[Zone, int], _Mono] = field(default_factory=dict)
     samples: int = 0
 
-    def put(self, key: tuple[Zone, int, int | None], tone: _Mono) -> None:
+    def put(self, key: tuple[Zone, int], tone: _Mono) -> None:
         if self.samples + len(tone) > _KEPT_SAMPLES:
             self.kept.clear()
             self.samples = 0
@@ -64,7 +62,6 @@ class Instrument:
     def __init__(self, font: SoundFont, program: int | None, sample_rate: int) -> None:
         self._font = font
         self._zones = font.instrument(program)
-        self._is_percussion = program is None
         self._rate = sample_rate
         self._samples: dict[int, _Mono] = {}
         self._memory = _Memory()
@@ -106,9 +103,7 @@ class Instrument:
 
     def _voice(self, zone: Zone, key: int, held_s: float, bend: Sequence[tuple[float, float]]) -> _Mono:
         """One zone's tone as loud as it is, with its release."""
-        held = round(held_s / _HELD_STEP_S) * round(_HELD_STEP_S * self._rate)
-        if not bend and (zone, key, held) in self._memory.kept:
-            return self._memory.kept[zone, key, held]
+        held = round(held_s * self._rate)
         release_s = max(zone.volume.release_s, _SHORTEST_RELEASE_S)
         fade_s = min(release_s * _INAUDIBLE_DB / _FALL_DB, _LONGEST_RELEASE_S)
         tone = self._tone(zone, key, held + round(fade_s * self._rate), bend)
@@ -123,29 +118,21 @@ class Instrument:
         if released > 0:
             end = voice[-min(released, round(_SHORTEST_RELEASE_S * self._rate)) :]
             end *= np.linspace(1.0, 0.0, len(end), dtype=np.float32)
-        if not bend and self._is_percussion:
-            self._memory.put((zone, key, held), voice)
         return voice
 
     def _tone(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> _Mono:
         """A zone's sample at a key's pitch, through its filter; shorter than `length` where the sample ends."""
-        tone = None if bend else self._memory.kept.get((zone, key, None))
+        tone = None if bend else self._memory.kept.get((zone, key))
         if tone is not None and (len(tone) >= length or not zone.is_looped):
             return tone[:length]
+        whole = length if bend else -(-length // self._rate) * self._rate  # a second that the next note may need
         if zone.sample not in self._samples:
             self._samples[zone.sample] = self._font.samples(zone.sample)
-        tone = _resampled(self._samples[zone.sample], zone, self._places(zone, key, length, bend))
+        tone = _resampled(self._samples[zone.sample], zone, self._places(zone, key, whole, bend))
         tone = _filtered(tone, zone, zone.brightness.for_key(key), self._rate)
         if not bend:
-            self._memory.put((zone, key, None), tone)
-        return tone
-
-    def _tone(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> _Mono:
-        """A zone's sample at a key's pitch, through its filter; shorter than `length` where the sample ends."""
-        if zone.sample not in self._samples:
-            self._samples[zone.sample] = self._font.samples(zone.sample)
-        tone = _resampled(self._samples[zone.sample], zone, self._places(zone, key, length, bend))
-        return _filtered(tone, zone, zone.brightness.for_key(key), self._rate)
+            self._memory.put((zone, key), tone)
+        return tone[:length]
 
     def _places(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         """Where in the sample each of `length` samples lies."""
@@ -157,7 +144,9 @@ class Instrument:
             edges = [0, *(min(round(after_s * self._rate), length) for after_s, _ in bend), length]
             bends = np.repeat([0.0, *(bent for _, bent in bend)], np.diff(np.maximum.accumulate(edges)))
             steps = np.cumsum(2.0 ** (bends / 12)) - 1 - delay
-        return zone.start + steps * step
+        steps *= step
+        steps += zone.start
+        return steps
 
 
 def _resampled(sample: _Mono, zone: Zone, places: NDArray[np.float64]) -> _Mono:

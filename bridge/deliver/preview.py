@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -102,24 +102,19 @@ def _write_part(part: SongPart, song: Song, font: SoundFont, shape: _Shape, targ
     if part.notes and not strikes:
         raise InvalidRequest("the soundfont has no sounds for it; give --soundfont a General MIDI soundfont")
     meter = LoudnessMeter(shape.sample_rate)
-    with _Spool(shape, target) as spool:
+    with tempfile.TemporaryFile(dir=target.parent) as file:
+        spool = _Spool(shape, file)
         _measure(spool.through(_played(strikes, shape)), shape.length, meter, progress.part(_MEASURED, _PLAYED))
         gain = _gain(meter, LOUDNESS_WITHOUT_STEM if stem_lufs is None else stem_lufs)
         _write((block * gain for block in spool.blocks()), shape, target, progress.part(_PLAYED, 1.0))
 
 
 class _Spool:
-    """Blocks of samples on disk, to be read once more: a song of any length takes no memory."""
+    """Blocks of samples in a file without a name, to be read once more: a song of any length takes no memory."""
 
-    def __init__(self, shape: _Shape, beside: Path) -> None:
+    def __init__(self, shape: _Shape, file: IO[bytes]) -> None:
         self._channels = shape.channels
-        self._file = tempfile.TemporaryFile(dir=beside.parent)
-
-    def __enter__(self) -> _Spool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._file = file
 
     def through(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         """The blocks, each kept on its way."""
@@ -214,7 +209,8 @@ def _played(strikes: Sequence[_Strike], shape: _Shape) -> Iterator[Samples]:
 def _write_song(sources: Sequence[Path], shape: _Shape, target: Path, progress: Progress) -> None:
     """The sum of files, softer where it would exceed the peak."""
     peak = 0.0
-    with _Spool(shape, target) as spool:
+    with tempfile.TemporaryFile(dir=target.parent) as file:
+        spool = _Spool(shape, file)
         for number, block in enumerate(spool.through(_summed(sources, shape))):
             peak = max(peak, float(block.max()), float(-block.min()))
             progress.at(0.5 * number * BLOCK_SAMPLES / shape.length)

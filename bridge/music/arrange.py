@@ -7,7 +7,6 @@ each of these is a departure from what the one before it made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 from bridge.model import COMPONENTS, PITCHED_PARTS, Groove, MidiOptions, Note
 from bridge.music.groove import GRID, extract, with_groove
@@ -71,14 +70,8 @@ def _placed(
 def _groove(found: Mapping[str, Sequence[Note]], timeline: Timeline, options: MidiOptions) -> Groove | None:
     if not isinstance(options.groove, str):
         return options.groove
-    return extract(found.get(options.groove, ()), timeline, _groove_grid(options.quantize))
-
-
-def _groove_grid(quantized: Fraction | None) -> Fraction:
-    """The steps in which a part's feel is looked for: the grid of the notes where that is finer, or of triplets."""
-    if quantized is None:
-        return GRID
-    return quantized if quantized.denominator % 3 == 0 else min(GRID, quantized)
+    grid = min(GRID, options.quantize or GRID)  # notes that are on a finer grid may differ from step to step
+    return extract(found.get(options.groove, ()), timeline, grid)
 
 
 def _grooved(

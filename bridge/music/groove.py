@@ -11,12 +11,11 @@ import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
 from bridge.model import Groove, GrooveStep, Note
-from bridge.music.notes import beginning_at
+from bridge.music.notes import moved
 from bridge.music.quantize import nearest_grid_line
 from bridge.music.segments import has_pick_up
 from bridge.music.timeline import TICKS_PER_BEAT, Timeline
@@ -46,7 +45,8 @@ def extract(notes: Sequence[Note], timeline: Timeline, grid: Fraction = GRID, ba
     places = list(_places(notes, timeline, grid))
     for place in places:
         found[place.bar % bars, place.step].append(place)
-    steps_in_bar = max((step + 1 for _, step in found), default=1)
+    whole_bar = timeline.bar_end(timeline.bar_end(0)) - timeline.bar_end(0)
+    steps_in_bar = max((math.ceil(whole_bar / float(grid * _WHOLE_TICKS)), *(step + 1 for _, step in found)))
     mean = sum(place.velocity for place in places) / max(1, len(places))
     keys = [(bar, step) for bar in range(bars) for step in range(steps_in_bar)]
     return Groove(grid, bars, tuple(_mean_step(found[key], mean) if key in found else None for key in keys))
@@ -80,11 +80,11 @@ def with_groove(
         raise ValueError(f"a groove's strength is 0 to 1, got {strength}")
     if strength == 0.0:
         return list(notes)
-    moved = []
+    grooved = []
     for note, place in zip(notes, _places(notes, timeline, groove.grid), strict=True):
         wanted, has = groove.step(place.bar, place.step), own.step(place.bar, place.step)
-        moved.append(_moved(note, timeline, groove.grid, wanted, has, strength) if wanted and has else note)
-    return moved
+        grooved.append(_grooved(note, timeline, groove.grid, wanted, has, strength) if wanted and has else note)
+    return grooved
 
 
 class _Place(NamedTuple):
@@ -122,12 +122,12 @@ def _mean_step(places: Sequence[_Place], mean_velocity: float) -> GrooveStep:
     return GrooveStep(min(max(offset, -1.0), 1.0), velocity / mean_velocity)
 
 
-def _moved(
+def _grooved(
     note: Note, timeline: Timeline, grid: Fraction, wanted: GrooveStep, has: GrooveStep, strength: float
 ) -> Note:
     """A note with the feel of `wanted`, of a step that now has that of `has`."""
     shift_ticks = strength * (wanted.offset - has.offset) * float(grid * _WHOLE_TICKS)
+    shift_s = 0.0
     if abs(shift_ticks) >= _STILL_TICKS:
-        note = beginning_at(note, timeline.ticks_to_seconds(timeline.position(note.onset_s) + shift_ticks))
-    velocity = note.velocity * math.pow(wanted.velocity / has.velocity, strength)
-    return replace(note, velocity=min(max(round(velocity), 1), 127))
+        shift_s = timeline.ticks_to_seconds(timeline.position(note.onset_s) + shift_ticks) - note.onset_s
+    return moved(note, shift_s, round(note.velocity * math.pow(wanted.velocity / has.velocity, strength)))

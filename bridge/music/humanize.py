@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import replace
 from hashlib import blake2b
 
 from bridge.model import Note
-from bridge.music.notes import beginning_at
+from bridge.music.notes import moved
 
 #: How far an onset strays at most: players who play together are within 20 ms or so of each other (Rasch, 1979, finds
 #: standard deviations of 10 to 20 ms within ensembles), and this spread has one of 8 ms.
@@ -53,6 +52,4 @@ def _strayed(note: Note, amount: float, salt: bytes) -> Note:
     drawn = struct.unpack("<4I", blake2b(salt + what, digest_size=16).digest())
     # The sum of two even spreads has a peak in the middle, like people's errors, and an end, unlike a bell curve.
     late, loud = ((first + second) / _SPAN - 1.0 for first, second in (drawn[:2], drawn[2:]))
-    velocity = note.velocity + round(amount * MOST_VELOCITY * loud)
-    moved = beginning_at(note, note.onset_s + amount * MOST_S * late)
-    return replace(moved, velocity=min(max(velocity, 1), 127))
+    return moved(note, amount * MOST_S * late, note.velocity + round(amount * MOST_VELOCITY * loud))

@@ -92,11 +92,14 @@ def ending_at(note: Note, offset_s: float) -> Note:
     return replace(note, offset_s=offset_s, bend=tuple(point for point in note.bend if point[0] < length_s))
 
 
-def beginning_at(note: Note, onset_s: float) -> Note:
-    """The note moved to begin at `onset_s`, or at 0 where that is before; as long as it was."""
-    onset_s = max(0.0, onset_s)
-    end_s = onset_s + (note.offset_s - note.onset_s)
-    return replace(note, onset_s=onset_s, offset_s=max(end_s, math.nextafter(onset_s, math.inf)))
+def moved(note: Note, shift_s: float, velocity: int) -> Note:
+    """The note later by `shift_s`, or earlier, but not before 0, as long as it was; its velocity within 1 to 127."""
+    velocity = min(max(velocity, 1), 127)
+    if shift_s == 0.0:
+        return replace(note, velocity=velocity)
+    onset_s = max(0.0, note.onset_s + shift_s)
+    end_s = max(onset_s + (note.offset_s - note.onset_s), math.nextafter(onset_s, math.inf))
+    return replace(note, onset_s=onset_s, offset_s=end_s, velocity=velocity)
 
 
 def _merged(first: Note, second: Note) -> Note:

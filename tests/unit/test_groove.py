@@ -32,8 +32,8 @@ def steps(notes: list[Note]) -> list[float]:
 
 def test_a_groove_says_how_late_and_how_loud_each_step_is() -> None:
     groove = extract(SWUNG, STEADY)
-    assert (groove.grid, groove.bars, len(groove.steps)) == (Fraction(1, 16), 1, 15)
-    assert groove.step(0, 1) is groove.step(0, 15) is None
+    assert (groove.grid, groove.bars, len(groove.steps)) == (Fraction(1, 16), 1, 16)
+    assert groove.step(0, 1) is groove.step(0, 16) is None
     on, off = groove.step(0, 0), groove.step(5, 2)
     assert (on.offset, on.velocity) == (pytest.approx(0.0, abs=1e-6), pytest.approx(100 / 75))
     assert (off.offset, off.velocity) == (pytest.approx(1 / 3, abs=1e-6), pytest.approx(50 / 75))
@@ -88,10 +88,18 @@ def test_quantised_notes_get_the_groove_exactly() -> None:
     assert steps(played["bass"]) == pytest.approx([2 + 1 / 3, 4.0], abs=1e-4)
 
 
-def test_triplets_stay_triplets() -> None:
+def test_triplets_stay_triplets_and_get_the_feel_of_triplets() -> None:
     thirds = [at(4 * index / 3) for index in range(12)]
-    played = arrange({"drums": SWUNG, "bass": thirds}, STEADY, MidiOptions(Fraction(1, 12), groove="bass"))
-    assert steps(played["bass"]) == pytest.approx(steps(thirds), abs=1e-4)
+    found = {"drums": [at(4 * index / 3 + 0.125) for index in range(12)], "bass": thirds}
+    for options in (MidiOptions(groove="drums"), MidiOptions(Fraction(1, 12), groove="drums")):
+        played = arrange(found, STEADY, options)
+        assert steps(played["bass"]) == pytest.approx([step + 0.125 for step in steps(thirds)], abs=1e-2)
+
+
+def test_the_feel_of_notes_on_a_fine_grid_is_told_step_by_step() -> None:
+    found = {"drums": [at(0), at(0.6)], "bass": [at(0), at(0.5)]}  # the second thirty-second is late
+    played = arrange(found, STEADY, MidiOptions(Fraction(1, 32), groove="drums"))
+    assert steps(played["bass"]) == pytest.approx([0.0, 0.6], abs=1e-4)
 
 
 def test_a_groove_survives_its_file() -> None:

@@ -85,7 +85,9 @@ def test_the_scale_of_an_unknown_key_is_none_and_the_manifest_says_so_until_it_i
 
 def test_a_program_is_the_parts_in_all_files_and_the_manifest(tmp_path) -> None:
     folder = make_result(tmp_path / "song")
-    manifest = redone(folder, MidiOptions(programs={"bass": 38}), LOOPS)
+    options = MidiOptions(programs={"bass": 38})
+    manifest = redone(folder, options, LOOPS)
+    assert manifests.read(make_result(tmp_path / "new", options=options)).parts == manifest.parts
     for file in ("midi/bass.mid", "midi/song.mid", "loops/bars-001-008/bass.mid"):
         assert [(it.channel, it.program) for it in messages(folder / file, "program_change")] == [(0, 38)]
     assert {part.name: part.program for part in manifest.parts} == {
