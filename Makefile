@@ -48,6 +48,9 @@ docs:  ## write the generated reference pages and the README's picture again
 	@$(BOOTSTRAP) run stembridge demo --out build
 	@$(BOOTSTRAP) run python tools/make_picture.py build/stembridge-demo
 
+protocol:  ## write the device's side of the OSC messages and their page again
+	@$(BOOTSTRAP) run python -m bridge.osc.generate
+
 clean:  ## remove what was made, except the environment
 	rm -rf build dist bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find bridge tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -41,7 +41,7 @@ def displayed(as_json: bool) -> Iterator[Display]:
 def stoppable(out: Path | None = None) -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set; what then doesn't end soon is cleared away from `out`."""
 
-    def give_up() -> None:
+    def give_up(reason: str) -> None:
         if out is not None:
             from bridge.write.files import clear_up_own
 

@@ -19,6 +19,7 @@ from bridge.commands.options import (
     midi_options,
     midi_options_of,
 )
+from bridge.disk import printable
 from bridge.display import Display
 from bridge.errors import Cancelled, InvalidRequest
 from bridge.progress import Progress
@@ -42,7 +43,7 @@ def convert(ctx: click.Context, /, audio: tuple[Path, ...], as_json: bool, **opt
     with displayed(as_json) as display, stoppable(options["out"]) as cancelled:
         for request in list(_requests(audio, **options)):
             if len(audio) > 1 or as_json:
-                display.say("source", _printable(request.source), path=str(request.source.absolute()))
+                display.say("source", printable(request.source), path=str(request.source.absolute()))
             try:
                 result = _convert_one(request, display, cancelled)
                 exit_code = explain_all(result.failures, display, as_json, debug=ctx.obj["debug"])
@@ -71,7 +72,7 @@ def demo(ctx: click.Context, out: Path) -> None:
         result = _convert_one(request, display, cancelled)
         display.say("result", render_scores(score_against_truth(result.folder, song.truth)))
         exit_code = explain_all(result.failures, display, False, debug=ctx.obj["debug"])
-    click.echo(f"\nOpen the MIDI files and stems in {_printable(result.folder.resolve())}")
+    click.echo(f"\nOpen the MIDI files and stems in {printable(result.folder.resolve())}")
     ctx.exit(exit_code)
 
 
@@ -148,10 +149,4 @@ def _summary(result: Result) -> str:
     counts = {part.name: len(notes.read(result.folder / part.notes)) for part in manifest.parts if part.notes}
     found = ", ".join(f"{part.name} {counts[part.name]}" for part in manifest.parts if part.parent is None)
     pulse = f"{manifest.tempo.bpm:.2f} BPM, {manifest.time_signature[0]}/{manifest.time_signature[1]}"
-    return f"{pulse}, {manifest.key or 'key unknown'}; notes: {found}\n{_printable(result.folder.resolve())}"
-
-
-def _printable(path: Path) -> str:
-    from bridge.write.manifest import printable
-
-    return printable(path)
+    return f"{pulse}, {manifest.key or 'key unknown'}; notes: {found}\n{printable(result.folder.resolve())}"

@@ -72,8 +72,8 @@ def _present(manifest: Manifest) -> tuple[str, ...]:
 
 def _summary(delivered: Delivered) -> str:
     """How many files there are of each kind, and where."""
+    from bridge.disk import printable
     from bridge.names import DELIVERIES
-    from bridge.write.manifest import printable
 
     kinds = [file.kind for file in delivered.manifest.files]
     there = ", ".join(f"{kind} {kinds.count(kind)}" for kind in DELIVERIES if kind in kinds)

@@ -24,9 +24,9 @@ def groove(result: Path, part: str, file: Path, grid: Fraction, bars: int) -> No
     `convert` and `deliver` give them to other parts with --groove FILE.
     """
     from bridge.deliver.song import read_song
+    from bridge.disk import printable
     from bridge.music.groove import extract
     from bridge.write.grooves import encode
-    from bridge.write.manifest import printable
 
     if not grid:
         raise InvalidRequest("a groove needs a grid, such as 1/16")

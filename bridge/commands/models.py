@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
+from bridge.disk import printable
 from bridge.errors import Cancelled, InvalidRequest
 from bridge.progress import Progress
 from bridge.terminal import displayed, stoppable
@@ -28,7 +28,7 @@ def list_models() -> None:
     rows = describe()
     click.echo("builtin       needs no weights; always there")
     for row in rows:
-        state = f"installed in {_printable(row.installed)}" if row.installed else "not installed"
+        state = f"installed in {printable(row.installed)}" if row.installed else "not installed"
         click.echo(f"{row.name:<13} {row.size_bytes / 1e6:4.0f} MB   {state}")
         click.echo(f"{'':<13} licence: {row.licence}")
     click.echo(f"\n{rows[0].statement}\n\nFetch one with: stembridge models download NAME")
@@ -46,7 +46,7 @@ def download_model(ctx: click.Context, name: str, yes: bool) -> None:
     model = published(name)
     present = find(name)
     if present is not None:
-        click.echo(f"{name} is installed already, in {_printable(present)}")
+        click.echo(f"{name} is installed already, in {printable(present)}")
         return
     click.echo(STATEMENT)
     if not yes and not sys.stdin.isatty():
@@ -55,10 +55,4 @@ def download_model(ctx: click.Context, name: str, yes: bool) -> None:
         raise Cancelled("nothing was downloaded")
     with displayed(as_json=False) as display, stoppable() as cancelled:
         folder = download(name, Progress(display.report, cancelled).stage("download"))
-        display.say("result", f"{name} is installed in {_printable(folder)}; stembridge convert uses it from now on")
-
-
-def _printable(path: Path) -> str:
-    from bridge.write.manifest import printable
-
-    return printable(path)
+        display.say("result", f"{name} is installed in {printable(folder)}; stembridge convert uses it from now on")

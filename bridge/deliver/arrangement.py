@@ -14,11 +14,11 @@ from bridge.audio.file import AudioFile
 from bridge.deliver.ruler import Ruler
 from bridge.deliver.song import Song, SongPart
 from bridge.deliver.xmltext import clean
+from bridge.disk import printable
 from bridge.errors import AudioUnreadable
 from bridge.music.chords import NO_CHORD
 from bridge.music.segments import segments
 from bridge.music.timeline import TICKS_PER_BEAT
-from bridge.write.manifest import printable
 from bridge.write.midi import VOICES, Voice, wheel_moves, without_overlaps
 
 #: A marker this close to a beat is meant to be on it: within 12 ms (`bridge.music.timeline.SNAP_S`) at up to 250 BPM.

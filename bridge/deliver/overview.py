@@ -22,13 +22,20 @@ import soundfile
 from bridge import __version__
 from bridge.audio.file import AudioFile
 from bridge.deliver.kinds import Outlet
-from bridge.deliver.overview_data import packed_chords, packed_notes, packed_times, packed_waveform, script_json, thinned
+from bridge.deliver.overview_data import (
+    packed_chords,
+    packed_notes,
+    packed_times,
+    packed_waveform,
+    script_json,
+    thinned,
+)
 from bridge.deliver.song import Song, SongPart
+from bridge.disk import printable
 from bridge.errors import AudioUnreadable
 from bridge.model import COMPONENT_OF_KEY, DeliverOptions
 from bridge.progress import Progress
 from bridge.write.manifest import NAME as MANIFEST
-from bridge.write.manifest import printable
 
 #: The page's size limit is 300 kB; a note takes about 7 bytes of it, and an hour's rest 130 kB.
 MOST_NOTES = 20_000

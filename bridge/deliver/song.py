@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from bridge.disk import printable
 from bridge.errors import InvalidRequest
 from bridge.model import BeatGrid, MidiOptions, Note
 from bridge.music.arrange import arrange
@@ -152,7 +153,7 @@ def read_song(
         played = arrange(raw, timeline, midi, manifest.key)
     except ValueError as error:
         raise InvalidRequest(
-            f"{manifests.printable(folder)} holds no music that can be read: {error}; convert the recording again"
+            f"{printable(folder)} holds no music that can be read: {error}; convert the recording again"
         ) from error
     stems = {part.name: folder.resolve() / part.audio for part in manifest.parts if part.audio}
     curves: Curves = {}

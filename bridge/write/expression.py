@@ -9,11 +9,11 @@ import soundfile
 
 from bridge.audio.file import AudioFile
 from bridge.audio.levels import levels_db
+from bridge.disk import printable
 from bridge.errors import AudioUnreadable
 from bridge.model import PITCHED_PARTS, Note
 from bridge.music.expression import RATE_HZ, ControlPoint, expression_curve
 from bridge.progress import Progress
-from bridge.write.manifest import printable
 
 Curves = Mapping[str, Sequence[ControlPoint]]
 

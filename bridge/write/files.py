@@ -25,28 +25,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+from bridge.disk import printable, unwritable
 from bridge.errors import OutputUnwritable
 from bridge.write import manifest as manifests
 from bridge.write.keep import KEPT as KEPT
 from bridge.write.keep import Takeover, leaves, make_folders, move_back, move_kept
 from bridge.write.leftovers import WORK_PREFIX, clear_up_after_the_dead, remove_work
 from bridge.write.leftovers import clear_up_own as clear_up_own
-from bridge.write.manifest import printable
 
 #: Two conversions that end at once may each find the other's result in the way, but hardly this often.
 _ATTEMPTS = 10
-#: What to do about an error of the operating system.
-_ADVICE = {
-    errno.ENOSPC: "free some space or choose another folder with --out",
-    errno.EDQUOT: "free some space or choose another folder with --out",
-    errno.EFBIG: "the file system or a limit allows no file that large; choose another folder with --out",
-    errno.EROFS: "choose another folder with --out",
-    errno.EACCES: "close programs that use it, or choose a folder that you may write to with --out",
-    errno.EPERM: "choose a folder that you may write to with --out",
-    errno.ENAMETOOLONG: "rename the recording, or choose another folder with --out",
-    errno.ENOTDIR: "a file is in the way; choose another folder with --out",
-    errno.EEXIST: "something is in the way; choose another folder with --out",
-}
 #: Names that Windows keeps for devices, with or without an ending.
 _WINDOWS_DEVICES = {
     "CON",
@@ -75,12 +63,6 @@ def folder_name_for(source: Path, *, platform: str = sys.platform) -> str:
         if name.partition(".")[0].rstrip().upper() in _WINDOWS_DEVICES:
             name = f"_{name}"
     return _NAMELESS if name in ("", ".", "..") else name
-
-
-def unwritable(path: Path, error: OSError) -> OutputUnwritable:
-    """An operating system's refusal to write `path`, in one line that says what to do."""
-    advice = _ADVICE.get(error.errno or 0, "choose another folder with --out")
-    return OutputUnwritable(f"cannot write {printable(path)}: {error.strerror or error}; {advice}")
 
 
 def changed_meanwhile(target: Path) -> OutputUnwritable:

@@ -19,7 +19,7 @@ class Player {
       muted: false,
       solo: false,
     }));
-    this.apply();
+    this.mute();
   }
 
   element(address) {
@@ -59,12 +59,16 @@ class Player {
   }
 
   /** Mute what is not to be heard. */
-  apply() {
+  mute() {
     for (const voice of this.voices) {
       for (const [source, audio] of Object.entries(voice.audio)) {
         if (audio) audio.muted = !(this.isHeard(voice) && voice.source === source);
       }
     }
+  }
+
+  apply() {
+    this.mute();
     this.onchange();
   }
 

@@ -319,7 +319,6 @@ function movePlayhead() {
 }
 
 function refresh() {
-  if (typeof player === "undefined") return;
   document.body.classList.toggle("is-playing", player.playing);
   byId("play").setAttribute("aria-label", player.playing ? "Pause" : "Play");
   parts.forEach((part, index) => {
