@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.names import COMPONENTS as COMPONENTS
-from bridge.names import DEFAULT_DELIVERIES
 from bridge.names import PARTS as PARTS
 from bridge.names import PITCHED_PARTS as PITCHED_PARTS
 
@@ -251,7 +250,7 @@ class DeliverOptions:
         What previews are played with; None for the bundled sounds.
     """
 
-    kinds: tuple[str, ...] = DEFAULT_DELIVERIES
+    kinds: tuple[str, ...] = ()
     loop_bars: int = 8
     split_notes: bool = True
     als_audio: bool = True

@@ -17,8 +17,8 @@ DRUM_ENGINES = ("auto", "onset")
 
 #: What can be made of a result beyond its stems and MIDI (`bridge.deliver`), in the order in which it is made.
 DELIVERIES = ("als", "dawproject", "loops", "score", "preview", "overview")
-#: What is made where nobody says otherwise: what takes a moment and little room.
-DEFAULT_DELIVERIES = ("als",)
+#: What is made where nobody says otherwise: what most want, and what takes a moment.
+DEFAULT_DELIVERIES = ("als", "loops", "score", "overview")
 #: Words for several kinds of deliveries.
 DELIVERY_WORDS = {"all": DELIVERIES, "none": (), "default": DEFAULT_DELIVERIES}
 

@@ -23,10 +23,12 @@ _INAUDIBLE_DB = 70.0
 _SHORTEST_RELEASE_S, _LONGEST_RELEASE_S = 0.008, 8.0
 #: The full fall of a volume, which a soundfont's decay and release times are for.
 _FALL_DB = 100.0
+#: A fall of a dB as an exponent of 2.
+_EXPONENT_PER_DB = np.float32(-math.log2(10) / 20)
 #: Samples between two settings of a filter in motion.
 _FILTER_STEP = 256
-#: Samples of tones that are kept for the next note of the same key: 64 MB.
-_KEPT_SAMPLES = 1 << 24
+#: Samples of tones that are kept for the next note of the same key: 64 MB with their volumes.
+_KEPT_SAMPLES = 1 << 23
 
 _Mono = NDArray[np.float32]
 
@@ -35,15 +37,15 @@ _Mono = NDArray[np.float32]
 class _Memory:
     """What was made already, for later notes of the same key."""
 
-    kept: dict[tuple[Zone, int], _Mono] = field(default_factory=dict)
+    kept: dict[tuple[Zone, int], tuple[_Mono, _Mono]] = field(default_factory=dict)
     samples: int = 0
 
-    def put(self, key: tuple[Zone, int], tone: _Mono) -> None:
-        if self.samples + len(tone) > _KEPT_SAMPLES:
+    def put(self, key: tuple[Zone, int], made: tuple[_Mono, _Mono]) -> None:
+        if self.samples + len(made[0]) > _KEPT_SAMPLES:
             self.kept.clear()
             self.samples = 0
-        self.samples += len(tone) - len(self.kept.get(key, ()))
-        self.kept[key] = tone
+        self.samples += len(made[0]) - (len(self.kept[key][0]) if key in self.kept else 0)
+        self.kept[key] = made
 
 
 class Instrument:
@@ -64,6 +66,7 @@ class Instrument:
         self._zones = font.instrument(program)
         self._rate = sample_rate
         self._samples: dict[int, _Mono] = {}
+        self._fades: dict[Zone, _Mono] = {}
         self._memory = _Memory()
 
     @property
@@ -90,49 +93,47 @@ class Instrument:
         # The specification's curve from velocity to level, 40 dB log10, is a square.
         level = (velocity / 127) ** 2
         voices = [
-            (placed.zone, self._voice(placed.zone, key, min(held_s, LONGEST_S), bend) * (level * placed.zone.gain))
+            (placed.zone, self._voice(placed.zone, key, min(held_s, LONGEST_S), bend))
             for placed in self._zones
             if placed.keys.has(key) and placed.velocities.has(velocity)
         ]
         note = np.zeros((max((len(voice) for _, voice in voices), default=0), 2), np.float32)
         for zone, voice in voices:
             angle = (zone.pan + 1) * math.pi / 4
-            note[: len(voice), 0] += voice * math.cos(angle)
-            note[: len(voice), 1] += voice * math.sin(angle)
+            note[: len(voice), 0] += voice * np.float32(level * zone.gain * math.cos(angle))
+            note[: len(voice), 1] += voice * np.float32(level * zone.gain * math.sin(angle))
         return note
 
     def _voice(self, zone: Zone, key: int, held_s: float, bend: Sequence[tuple[float, float]]) -> _Mono:
         """One zone's tone as loud as it is, with its release."""
+        if zone not in self._fades:
+            self._fades[zone] = _fade(zone.volume.release_s, self._rate)
+        fade = self._fades[zone]
         held = round(held_s * self._rate)
-        release_s = max(zone.volume.release_s, _SHORTEST_RELEASE_S)
-        fade_s = min(release_s * _INAUDIBLE_DB / _FALL_DB, _LONGEST_RELEASE_S)
-        tone = self._tone(zone, key, held + round(fade_s * self._rate), bend)
-        loudness_db = _loudness_db(min(held + 1, len(tone)), zone.volume.for_key(key), self._rate)
-        voice = np.empty(len(tone), np.float32)
-        voice[: len(loudness_db)] = loudness_db
-        if (released := len(tone) - held) > 0:
-            fall = np.arange(released, dtype=np.float32) * np.float32(_FALL_DB / (release_s * self._rate))
-            voice[held:] = loudness_db[-1] - fall
-        np.exp2(voice * np.float32(math.log2(10) / 20), out=voice)
-        voice *= tone
-        if released > 0:
-            end = voice[-min(released, round(_SHORTEST_RELEASE_S * self._rate)) :]
-            end *= np.linspace(1.0, 0.0, len(end), dtype=np.float32)
+        tone, volume = self._tone(zone, key, held + len(fade), bend)
+        voice = tone.copy()
+        voice[:held] *= volume[:held]
+        if len(tone) > held:
+            voice[held:] *= fade[: len(tone) - held] * volume[held]
         return voice
 
-    def _tone(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> _Mono:
-        """A zone's sample at a key's pitch, through its filter; shorter than `length` where the sample ends."""
-        tone = None if bend else self._memory.kept.get((zone, key))
-        if tone is not None and (len(tone) >= length or not zone.is_looped):
-            return tone[:length]
+    def _tone(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> tuple[_Mono, _Mono]:
+        """A zone's sample at a key's pitch, through its filter, and how loud it is while the key is held.
+
+        Both are shorter than `length` where the sample ends.
+        """
+        kept = None if bend else self._memory.kept.get((zone, key))
+        if kept is not None and (len(kept[0]) >= length or not zone.is_looped):
+            return kept[0][:length], kept[1][:length]
         whole = length if bend else -(-length // self._rate) * self._rate  # a second that the next note may need
         if zone.sample not in self._samples:
             self._samples[zone.sample] = self._font.samples(zone.sample)
         tone = _resampled(self._samples[zone.sample], zone, self._places(zone, key, whole, bend))
         tone = _filtered(tone, zone, zone.brightness.for_key(key), self._rate)
+        volume = _volume(len(tone), zone.volume.for_key(key), self._rate)
         if not bend:
-            self._memory.put((zone, key), tone)
-        return tone[:length]
+            self._memory.put((zone, key), (tone, volume))
+        return tone[:length], volume[:length]
 
     def _places(self, zone: Zone, key: int, length: int, bend: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         """Where in the sample each of `length` samples lies."""
@@ -168,16 +169,26 @@ def _resampled(sample: _Mono, zone: Zone, places: NDArray[np.float64]) -> _Mono:
     return tone
 
 
-def _loudness_db(length: int, course: Course, rate: int) -> _Mono:
-    """How loud a tone is from key down on, in dB: it rises on a line of the amplitude and falls on one of the dB."""
+def _volume(length: int, course: Course, rate: int) -> _Mono:
+    """The factor of the amplitude from key down on: it rises on a line, and its fall is one in dB."""
     seconds = np.arange(length, dtype=np.float32) / np.float32(rate)
     top_s = course.delay_s + course.attack_s + course.hold_s
-    loudness_db: _Mono = np.maximum(seconds - np.float32(top_s), 0) * np.float32(-_FALL_DB / max(course.decay_s, 0.001))
-    np.maximum(loudness_db, np.float32(-course.sustain / 10), out=loudness_db)
+    fall_db = np.maximum(seconds - np.float32(top_s), 0) * np.float32(_FALL_DB / max(course.decay_s, 0.001))
+    volume: _Mono = np.exp2(np.minimum(fall_db, np.float32(course.sustain / 10)) * _EXPONENT_PER_DB)
     if course.attack_s:
-        height = np.clip((seconds - np.float32(course.delay_s)) / np.float32(course.attack_s), 1e-6, 1.0)
-        loudness_db += 20 * np.log10(height)
-    return loudness_db
+        volume *= np.clip((seconds - np.float32(course.delay_s)) / np.float32(course.attack_s), 0.0, 1.0)
+    return volume
+
+
+def _fade(release_s: float, rate: int) -> _Mono:
+    """The factor of the amplitude from key up on; its end is silence."""
+    release_s = max(release_s, _SHORTEST_RELEASE_S)
+    length = round(min(release_s * _INAUDIBLE_DB / _FALL_DB, _LONGEST_RELEASE_S) * rate)
+    fall_db = np.arange(length, dtype=np.float32) * np.float32(_FALL_DB / (release_s * rate))
+    fade: _Mono = np.exp2(fall_db * _EXPONENT_PER_DB)
+    end = fade[-round(_SHORTEST_RELEASE_S * rate) :]
+    end *= np.linspace(1.0, 0.0, len(end), dtype=np.float32)
+    return fade
 
 
 def _filtered(tone: _Mono, zone: Zone, course: Course, rate: int) -> _Mono:

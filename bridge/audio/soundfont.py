@@ -183,8 +183,9 @@ class SoundFont:
     def __init__(self, path: Path) -> None:
         try:
             with path.open("rb") as file:
-                self._chunks = dict(chunks(file))
-                tables = {name: table(file, self._chunks[name], kind) for name, kind in TABLES.items()}
+                found = dict(chunks(file))
+                tables = {name: table(file, found[name], kind) for name, kind in TABLES.items()}
+                self._data = found[b"smpl"]
         except (OSError, ValueError, KeyError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no soundfont, or damaged"
             raise InvalidRequest(
@@ -218,9 +219,9 @@ class SoundFont:
         start, end, kind = int(header["start"]), int(header["end"]), int(header["type"])
         if kind & _IS_VORBIS:
             with self._path.open("rb") as file:
-                return _decoded(part(file, self._chunks[b"smpl"], start, end))
+                return _decoded(part(file, self._data, start, end))
         with self._path.open("rb") as file:
-            data = part(file, self._chunks[b"smpl"], start * 2, end * 2)
+            data = part(file, self._data, start * 2, end * 2)
         return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32768.0
 
     def _zones(self, preset: int) -> Iterator[Placed]:

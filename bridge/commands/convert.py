@@ -22,6 +22,7 @@ from bridge.commands.options import (
 from bridge.disk import printable
 from bridge.display import Display
 from bridge.errors import Cancelled, InvalidRequest
+from bridge.names import DEFAULT_DELIVERIES
 from bridge.progress import Progress
 from bridge.terminal import displayed, explain, explain_all, stoppable
 
@@ -81,7 +82,7 @@ def _requests(audio: tuple[Path, ...], **options: Any) -> Iterator[ConversionReq
     from bridge.model import ConversionRequest, DeliverOptions, MidiOptions
 
     midi = midi_options_of(options, MidiOptions())
-    deliver = deliver_options_of(options, DeliverOptions())
+    deliver = deliver_options_of(options, DeliverOptions(DEFAULT_DELIVERIES))
     taken: set[str] = set()
     for source in audio:
         name = next(name for name in _names_for(source) if name.casefold() not in taken)

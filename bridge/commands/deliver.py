@@ -17,6 +17,7 @@ from bridge.commands.options import (
     midi_options_of,
 )
 from bridge.errors import Cancelled
+from bridge.names import DEFAULT_DELIVERIES, DELIVERIES
 from bridge.progress import Progress
 from bridge.terminal import displayed, explain, explain_all, stoppable
 
@@ -58,14 +59,12 @@ def _deliver(result: Path, given: dict[str, Any], progress: Progress) -> Deliver
     manifest = manifests.read(result)
     wants_midi = has_midi_options(given)
     midi = midi_options_of(given, manifest.midi or MidiOptions()) if wants_midi else None
-    usual = DeliverOptions(kinds=_present(manifest)) if wants_midi else DeliverOptions()
+    usual = DeliverOptions(kinds=_present(manifest)) if wants_midi else DeliverOptions(DEFAULT_DELIVERIES)
     return run(result, deliver_options_of(given, usual), midi, progress)
 
 
 def _present(manifest: Manifest) -> tuple[str, ...]:
     """The kinds of deliveries that a result has."""
-    from bridge.names import DELIVERIES
-
     kinds = {file.kind for file in manifest.files}
     return tuple(kind for kind in DELIVERIES if kind in kinds)
 
@@ -73,7 +72,6 @@ def _present(manifest: Manifest) -> tuple[str, ...]:
 def _summary(delivered: Delivered) -> str:
     """How many files there are of each kind, and where."""
     from bridge.disk import printable
-    from bridge.names import DELIVERIES
 
     kinds = [file.kind for file in delivered.manifest.files]
     there = ", ".join(f"{kind} {kinds.count(kind)}" for kind in DELIVERIES if kind in kinds)

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -37,10 +37,14 @@ from bridge.model import COMPONENT_OF_KEY, DeliverOptions
 from bridge.progress import Progress
 from bridge.write.manifest import NAME as MANIFEST
 
-#: The page's size limit is 300 kB; a note takes about 7 bytes of it, and an hour's rest 130 kB.
-MOST_NOTES = 20_000
+#: How large the page may be.
+MOST_BYTES = 300_000
+#: How many notes are drawn at the most; fewer where the page would be too large. One takes about 7 bytes.
+_NOTES = (24_000, 20_000, 16_000, 12_000, 8_000, 4_000, 2_000)
 #: A folder with more files than this is linked as a whole.
 _MOST_LINKS = 24
+#: Other readings of the tempo that are shown.
+_MOST_ALTERNATIVES = 3
 #: What becomes of each placeholder of the page.
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
@@ -55,7 +59,27 @@ def write(song: Song, out: Outlet, options: DeliverOptions, progress: Progress) 
     """
     target = out.path("overview.html")
     paths = sorted(_paths(song, target.parent, options))
-    out.write_bytes("overview.html", page(printable(song.name), _data(song, paths, progress)))
+    parts = [part for part in song.parts if part.parent is None]
+    data = _data(song, parts, paths, progress)
+    out.write_bytes("overview.html", next(page for page in _pages(song, parts, data) if len(page) <= MOST_BYTES))
+
+
+def _pages(song: Song, parts: list[SongPart], data: dict[str, Any]) -> Iterator[bytes]:
+    """The page in full, then with less and less of what makes it large; the last one is small whatever the song."""
+    title = printable(song.name)
+    total = sum(len(part.notes) for part in parts)
+    for most in _NOTES:
+        if most <= total or most == _NOTES[0]:
+            yield page(title, {**data, **_notes(parts, most, total)})
+    bare = {**data, **_notes(parts, 0, total), "beats": "", "chords": packed_chords([]), "sections": []}
+    yield page(title, bare)
+    yield page(title, {**bare, "bars": "", "warnings": [], "files": []})
+
+
+def _notes(parts: list[SongPart], most: int, total: int) -> dict[str, Any]:
+    """The notes that are drawn of each part, and how many these are of how many."""
+    drawn = thinned([part.notes for part in parts], most)
+    return {"drawn": [packed_notes(notes) for notes in drawn], "notes": [sum(map(len, drawn)), total]}
 
 
 def page(title: str, data: Mapping[str, Any]) -> bytes:
@@ -91,10 +115,8 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _data(song: Song, paths: list[str], progress: Progress) -> dict[str, Any]:
-    parts = [part for part in song.parts if part.parent is None]
-    drawn = thinned([part.notes for part in parts], MOST_NOTES)
-    total = sum(len(part.notes) for part in parts)
+def _data(song: Song, parts: list[SongPart], paths: list[str], progress: Progress) -> dict[str, Any]:
+    """All but the notes."""
     tempo = song.manifest.tempo
     return {
         "name": _clean(printable(song.name)),
@@ -104,15 +126,20 @@ def _data(song: Song, paths: list[str], progress: Progress) -> dict[str, Any]:
         "bars": packed_times(bar.start_s for bar in song.timeline.bars()),
         "pickup": _has_pickup(song),
         "signature": list(song.grid.time_signature),
-        "tempo": [tempo.bpm, tempo.confidence, list(tempo.alternatives_bpm), tempo.source, tempo.is_constant],
+        "tempo": [
+            tempo.bpm,
+            tempo.confidence,
+            list(tempo.alternatives_bpm[:_MOST_ALTERNATIVES]),
+            tempo.source,
+            tempo.is_constant,
+        ],
         "key": song.key,
         "chords": packed_chords(song.chords),
         "sections": [[round(it.start_s, 3), round(it.end_s, 3), it.label] for it in song.sections],
         "parts": [
-            _part(part, notes, paths, progress.part(index / len(parts), (index + 1) / len(parts)))
-            for index, (part, notes) in enumerate(zip(parts, drawn, strict=True))
+            _part(part, paths, progress.part(index / len(parts), (index + 1) / len(parts)))
+            for index, part in enumerate(parts)
         ],
-        "notes": [sum(len(notes) for notes in drawn), total],
         "warnings": [_clean(warning) for warning in song.manifest.warnings],
         "files": list(_links(paths)),
     }
@@ -125,13 +152,12 @@ def _has_pickup(song: Song) -> bool:
     return first.numerator * denominator < numerator * first.denominator
 
 
-def _part(part: SongPart, notes: list[Any], paths: list[str], progress: Progress) -> dict[str, Any]:
+def _part(part: SongPart, paths: list[str], progress: Progress) -> dict[str, Any]:
     data: dict[str, Any] = {
         "name": part.name,
         "color": f"#{part.color:06x}",
         "confidence": round(part.confidence, 2),
         "count": len(part.notes),
-        "notes": packed_notes(notes),
         "rows": _rows(part),
     }
     for kind, path in (("stem", f"stems/{part.name}.wav"), ("preview", f"preview/{part.name}.wav")):
@@ -166,16 +192,20 @@ def _paths(song: Song, folder: Path, options: DeliverOptions) -> set[str]:
 
 
 def _links(paths: Iterable[str]) -> Iterator[list[Any]]:
-    """Folder by folder, its name and its files as (name, address); a big one as one address, with its count."""
-    folders: dict[str, list[str]] = {}
+    """Folder by folder, its name and its files and folders as (name, address); a big one as one address."""
+    folders: dict[str, dict[str, int]] = {}
     for path in paths:
-        folders.setdefault(PurePosixPath(path).parts[0] if "/" in path else "", []).append(path)
-    for folder, inside in sorted(folders.items()):
-        if len(inside) > _MOST_LINKS:
-            yield [_clean(folder), [[f"{len(inside)} files", _url(folder + "/")]]]
+        first, _, rest = path.rpartition("/") if path.count("/") < 2 else path.partition("/")
+        inner, slash, _ = rest.partition("/")
+        entries = folders.setdefault(first, {})
+        entries[inner + slash] = entries.get(inner + slash, 0) + 1
+    for folder, entries in sorted(folders.items()):
+        base = f"{folder}/" if folder else ""
+        if len(entries) > _MOST_LINKS:
+            yield [_clean(folder), [[f"{len(entries)} folders and files", _url(base)]]]
         else:
-            names = (path.removeprefix(f"{folder}/") for path in inside)
-            yield [_clean(folder), [[_clean(name), _url(path)] for name, path in zip(names, inside, strict=True)]]
+            links = ((name, f"{name} ({count})" if name.endswith("/") else name) for name, count in entries.items())
+            yield [_clean(folder), [[_clean(text), _url(base + name)] for name, text in links]]
 
 
 def _url(path: str) -> str:

@@ -18,8 +18,6 @@ from bridge.progress import Progress
 
 #: Columns of a waveform: some for each pixel of a wide screen that shows the whole song.
 COLUMNS = 6000
-#: Waveforms are drawn from -54 dB of full scale on, so that quiet parts show too.
-_FLOOR_DB = 54.0
 #: Samples that are looked at at once: 6 s at 44.1 kHz.
 _BLOCK = 1 << 18
 
@@ -87,7 +85,10 @@ def _foremost(notes: Sequence[Note], count: int) -> list[Note]:
 
 
 def packed_waveform(audio: AudioFile, progress: Progress) -> str:
-    """The peaks of a file in `COLUMNS` columns, as base64 of bytes: 255 for full scale, 0 for -54 dB and less."""
+    """The peaks of a file in `COLUMNS` columns, as base64 of bytes: 255 for its highest, and a quarter of it for 128.
+
+    The square root shows quiet passages beside loud ones.
+    """
     peaks = np.zeros(COLUMNS, np.float32)
     edges = np.linspace(0, audio.length, COLUMNS + 1).astype(np.int64)
     begin = 0
@@ -101,8 +102,7 @@ def packed_waveform(audio: AudioFile, progress: Progress) -> str:
         np.maximum(filled, np.maximum.reduceat(loudest, starts), out=filled)
         begin += len(block)
         progress.at(begin / max(1, audio.length))
-    with np.errstate(divide="ignore"):
-        height = np.clip(1 + 20 * np.log10(peaks) / _FLOOR_DB, 0.0, 1.0)
+    height = np.sqrt(np.clip(peaks / max(float(peaks.max()), 1e-6), 0.0, 1.0))
     return base64.b64encode(np.rint(height * 255).astype(np.uint8).tobytes()).decode("ascii")
 
 

@@ -13,6 +13,7 @@ from bridge.jobs.news import MAX_FOUND, MAX_LINE_BYTES, Advanced, Alive, Failed,
 from bridge.jobs.worker import _Tail
 from bridge.jobs.worker_main import ALIVE_GAP_S, NEWS_GAP_S, Teller, failure, spec_to_request
 from bridge.model import ConversionRequest, DeliverOptions, MidiOptions, Note
+from bridge.names import DEFAULT_DELIVERIES
 from bridge.progress import Progress
 
 
@@ -109,7 +110,8 @@ def test_asking_whether_to_stop_is_a_sign_of_life_and_stops_when_asked_to() -> N
 
 def test_a_bare_spec_stands_for_the_defaults_of_the_command() -> None:
     request = spec_to_request(JobSpec("/a/song.wav", "/out"))
-    assert request == ConversionRequest(Path("/a/song.wav"), Path("/out"))
+    usual = DeliverOptions(DEFAULT_DELIVERIES)
+    assert request == ConversionRequest(Path("/a/song.wav"), Path("/out"), deliver=usual)
 
 
 def test_each_option_reaches_the_request() -> None:

@@ -5,9 +5,9 @@ const byId = (id) => document.getElementById(id);
 const beats = timesOf(song.beats);
 const bars = timesOf(song.bars);
 const chords = chordsOf(song.chords);
-const parts = song.parts.map((part) => ({
+const parts = song.parts.map((part, index) => ({
   ...part,
-  notes: notesOf(part.notes),
+  notes: notesOf(song.drawn[index]),
   waveform: part.waveform ? bytesOf(part.waveform) : null,
 }));
 const SHORTEST_VIEW_S = 1;
@@ -109,7 +109,7 @@ function showFiles() {
   for (const [folder, links] of song.files) {
     const list = make("p");
     for (const [name, address] of links) list.append(make("a", { href: address, textContent: name }));
-    byId("files").append(make("div", {}, make("b", { textContent: folder ? `${folder}/` : "Here" }), list));
+    byId("files").append(make("div", {}, make("b", { textContent: folder ? `${folder}/` : "This folder" }), list));
   }
 }
 
@@ -118,7 +118,7 @@ function showRemarks() {
   const remarks = [...song.warnings];
   if (drawn < all) remarks.push(`${drawn} of ${all} notes are drawn, the longest and loudest; the MIDI files have all of them.`);
   if (!parts.some((part) => part.preview)) remarks.push("There is no preview of the MIDI yet: deliver preview and overview together to compare both by ear.");
-  byId("remark").textContent = remarks.join(" ");
+  byId("remark").textContent = remarks.join("\n");
   byId("remark").hidden = !remarks.length;
   byId("footer").textContent = `Made by Stembridge ${song.version}. Links lead to files in this page's folder.`;
 }
@@ -141,6 +141,7 @@ function begin(canvas) {
 }
 
 function drawLines(pen, width, height, times, color, closest) {
+  if (!times.length) return;
   const spacing = ((times[times.length - 1] - times[0]) / Math.max(1, times.length - 1) / (view.end - view.start)) * width;
   const every = spacing >= closest ? 1 : 2 ** Math.ceil(Math.log2(closest / Math.max(spacing, 1e-6)));
   pen.fillStyle = color;
@@ -188,12 +189,19 @@ function placesOf(part, height) {
   return new Map(rows.flatMap((row, index) => row.pitches.map((pitch) => [pitch, { top: index * size, size }])));
 }
 
+/** A color with some ink in it, which tells notes from the waveform behind them. */
+function inked(color) {
+  const ink = matchMedia("(prefers-color-scheme: dark)").matches ? 255 : 0;
+  const channels = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+  return `rgb(${channels.map((channel) => Math.round(channel * 0.72 + ink * 0.28)).join(" ")})`;
+}
+
 /** Where a note of a part is drawn, in CSS pixels of its canvas. */
 function boxOf(part, note, width, height, places = placesOf(part, height)) {
   const { top, size } = places.get(note.pitch) || { top: 0, size: 0 };
   const x = xOf(note.start, width);
-  const gap = Math.min(2, size * 0.15);
-  return { x, y: top + gap, width: Math.max(part.rows ? 3 : 2, xOf(note.end, width) - x - 0.5), height: Math.max(2, size - 2 * gap) };
+  const thickness = Math.max(4, size - Math.min(4, size * 0.3));
+  return { x, y: top + (size - thickness) / 2, width: Math.max(part.rows ? 3 : 2, xOf(note.end, width) - x - 0.5), height: thickness };
 }
 
 function drawLane(part) {
@@ -211,28 +219,31 @@ function drawLane(part) {
 
 function drawNotes(pen, width, height, part) {
   const places = placesOf(part, height);
-  pen.fillStyle = part.color;
-  pen.strokeStyle = styleOf("--note-edge");
-  pen.lineWidth = 0.75;
+  pen.fillStyle = inked(part.color);
   for (const note of part.notes) {
     if (note.start > view.end) break;
     if (note.end < view.start && note.start < view.start - 1) continue;
     const box = boxOf(part, note, width, height, places);
-    pen.globalAlpha = 0.55 + (0.45 * note.velocity) / 127;
-    pen.fillRect(box.x, box.y, box.width, box.height);
-    if (box.width > 4 && box.height > 3) pen.strokeRect(box.x, box.y, box.width, box.height);
+    pen.globalAlpha = 0.5 + (0.5 * note.velocity) / 127;
+    pen.beginPath();
+    pen.roundRect(box.x, box.y, box.width, box.height, Math.min(2, box.width / 3));
+    pen.fill();
   }
   pen.globalAlpha = 1;
 }
 
 function drawNames(pen, rows, size) {
-  pen.lineWidth = 3;
-  pen.strokeStyle = styleOf("--lane");
-  pen.fillStyle = styleOf("--faint");
   rows.forEach((row, index) => {
     if (!row.name) return;
-    pen.strokeText(row.name, 6, (index + 0.5) * size);
-    pen.fillText(row.name, 6, (index + 0.5) * size);
+    const middle = (index + 0.5) * size;
+    pen.globalAlpha = 0.85;
+    pen.fillStyle = styleOf("--panel");
+    pen.beginPath();
+    pen.roundRect(4, middle - 8, pen.measureText(row.name).width + 8, 16, 4);
+    pen.fill();
+    pen.globalAlpha = 1;
+    pen.fillStyle = styleOf("--faint");
+    pen.fillText(row.name, 8, middle + 0.5);
   });
 }
 
