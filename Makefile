@@ -48,7 +48,7 @@ docs:  ## write the generated reference pages and the README's picture again
 	@$(BOOTSTRAP) run stembridge demo --out build
 	@$(BOOTSTRAP) run python tools/make_picture.py build/stembridge-demo
 
-protocol:  ## write what comes from the protocol's table again
+protocol:  ## write the device's side of the OSC messages and their page again
 	@$(BOOTSTRAP) run python -m bridge.osc.generate
 
 device: protocol  ## build the Max for Live devices into bridge/data/device

@@ -23,6 +23,7 @@ import click
 
 from bridge import __version__
 from bridge.commands.lazy import LazyGroup
+from bridge.disk import printable
 from bridge.display import Display, JsonDisplay, LiveDisplay, PlainDisplay
 from bridge.errors import BridgeError, Cancelled, InvalidRequest
 from bridge.interrupt import end_at_once, interruptible
@@ -186,7 +187,7 @@ def convert(ctx: click.Context, /, audio: tuple[Path, ...], as_json: bool, **opt
     with _display(as_json) as display, _stoppable(options["out"]) as cancelled:
         for request in list(_requests(audio, **options)):
             if len(audio) > 1 or as_json:
-                display.say("source", _printable(request.source), path=str(request.source.absolute()))
+                display.say("source", printable(request.source), path=str(request.source.absolute()))
             try:
                 _convert_one(request, display, cancelled)
             except Exception as failure:  # one bad file must not stop the others
@@ -212,7 +213,7 @@ def demo(ctx: click.Context, out: Path) -> None:
         display.say("source", "Converting the bundled song (35 s, made for this purpose, so every true note is known).")
         result = _convert_one(request, display, cancelled)
         display.say("result", render_scores(score_against_truth(result.folder, song.truth)))
-    click.echo(f"\nOpen the MIDI files and stems in {_printable(result.folder.resolve())}")
+    click.echo(f"\nOpen the MIDI files and stems in {printable(result.folder.resolve())}")
 
 
 @stembridge.group(invoke_without_command=True)
@@ -231,7 +232,7 @@ def list_models() -> None:
     rows = describe()
     click.echo("builtin       needs no weights; always there")
     for row in rows:
-        state = f"installed in {_printable(row.installed)}" if row.installed else "not installed"
+        state = f"installed in {printable(row.installed)}" if row.installed else "not installed"
         click.echo(f"{row.name:<13} {row.size_bytes / 1e6:4.0f} MB   {state}")
         click.echo(f"{'':<13} licence: {row.licence}")
     click.echo(f"\n{rows[0].statement}\n\nFetch one with: stembridge models download NAME")
@@ -249,7 +250,7 @@ def download_model(ctx: click.Context, name: str, yes: bool) -> None:
     model = published(name)
     present = find(name)
     if present is not None:
-        click.echo(f"{name} is installed already, in {_printable(present)}")
+        click.echo(f"{name} is installed already, in {printable(present)}")
         return
     click.echo(STATEMENT)
     if not yes and not sys.stdin.isatty():
@@ -258,7 +259,7 @@ def download_model(ctx: click.Context, name: str, yes: bool) -> None:
         raise Cancelled("nothing was downloaded")
     with _display(as_json=False) as display, _stoppable() as cancelled:
         folder = download(name, Progress(display.report, cancelled).stage("download"))
-        display.say("result", f"{name} is installed in {_printable(folder)}; stembridge convert uses it from now on")
+        display.say("result", f"{name} is installed in {printable(folder)}; stembridge convert uses it from now on")
 
 
 def main() -> None:
@@ -375,7 +376,7 @@ def _summary(result: Result) -> str:
     counts = {part.name: len(notes.read(result.folder / part.notes)) for part in manifest.parts if part.notes}
     found = ", ".join(f"{part.name} {counts[part.name]}" for part in manifest.parts if part.parent is None)
     pulse = f"{manifest.tempo.bpm:.2f} BPM, {manifest.time_signature[0]}/{manifest.time_signature[1]}"
-    return f"{pulse}, {manifest.key or 'key unknown'}; notes: {found}\n{_printable(result.folder.resolve())}"
+    return f"{pulse}, {manifest.key or 'key unknown'}; notes: {found}\n{printable(result.folder.resolve())}"
 
 
 @contextmanager
@@ -396,7 +397,7 @@ def _display(as_json: bool) -> Iterator[Display]:
 def _stoppable(out: Path | None = None) -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set; what then doesn't end soon is cleared away from `out`."""
 
-    def give_up() -> None:
+    def give_up(reason: str) -> None:
         if out is not None:
             from bridge.write.files import clear_up_own
 
@@ -432,9 +433,3 @@ def _usage_line(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "stembridge"
     return f"{error.format_message().rstrip('.')}. See {command} --help"
-
-
-def _printable(path: Path) -> str:
-    from bridge.write.manifest import printable
-
-    return printable(path)

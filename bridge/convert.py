@@ -12,12 +12,13 @@ from pathlib import Path
 
 from bridge.audio.decode import file_sha256
 from bridge.cache import Cache
+from bridge.disk import printable
 from bridge.errors import InvalidRequest, OutputUnwritable
 from bridge.model import ConversionRequest
 from bridge.progress import Progress
 from bridge.steps import Engines, PartListener, Recording, Steps, made_of
 from bridge.write.files import ResultFolder, folder_name_for
-from bridge.write.manifest import Manifest, Source, printable
+from bridge.write.manifest import Manifest, Source
 from bridge.write.result import NO_SEPARATOR, Findings, write_result
 
 #: Bytes a sample and channel: of the working copy, and of a stem (one more where the source exceeds full scale).

@@ -20,6 +20,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from bridge.audio.file import AudioFile, native
+from bridge.disk import printable, unwritable
 from bridge.errors import EngineFailed, OutputUnwritable
 from bridge.model import Samples
 
@@ -206,17 +207,14 @@ class _StemFile:
             self._translated(lambda: _forget_the_time(self._path))
         audio = self._translated(lambda: AudioFile.open(self._path))
         if audio.length != self._source.length:
-            raise OutputUnwritable(f"{self._path} came out short; is the disk full?")
+            raise OutputUnwritable(f"{printable(self._path)} came out short; is the disk full?")
         return audio
 
     def _translated(self, action: Callable[[], _Result]) -> _Result:
         try:
             return action()
         except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that all was written
-            why = str(error) or "the disk may be full"
-            raise OutputUnwritable(
-                f"could not write {self._path}: {why}; free some space or choose another folder"
-            ) from error
+            raise unwritable(self._path, error) from error
 
 
 def _checked(

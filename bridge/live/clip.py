@@ -12,12 +12,14 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.disk import printable
 from bridge.errors import InvalidRequest
 from bridge.live.warp import Layout, WarpMap, from_left_edge, same_ruler
 from bridge.names import COMPONENTS, PARTS
 
-#: Largest request in bytes; what the protocol can carry is smaller.
-MAX_REQUEST_BYTES = 1_000_000
+#: Largest request in bytes: as large as the protocol can carry (`bridge.osc.protocol.MAX_REQUEST_CHARS`), since no
+#: encoding makes it shorter.
+MAX_REQUEST_BYTES = 1_600_000
 #: Markers of one clip. Live sets one for every few bars; a two-hour recording warped by hand at every beat has 20,000.
 MAX_MARKERS = 20_000
 #: Heard before and after a clip's own stretch of the file (s): an attack right at a clip's edge is found by the silence
@@ -305,7 +307,4 @@ def _marker(value: Any) -> tuple[Any, Any]:
 
 def one_line(text: object) -> str:
     """A short printable line of anything."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode("ascii")
-        for letter in str(text)[:300]
-    )
+    return printable(str(text)[:300])

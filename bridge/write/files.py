@@ -28,9 +28,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from bridge.disk import printable, unwritable
 from bridge.errors import OutputUnwritable
 from bridge.write import manifest as manifests
-from bridge.write.manifest import printable
 
 #: How the names of folders at work begin. They stay short, so that a target may use all 255 bytes that a name can have.
 WORK_PREFIX = ".stembridge-"
@@ -38,18 +38,6 @@ WORK_PREFIX = ".stembridge-"
 KEPT = "kept"
 #: Two conversions that end at once may each find the other's result in the way, but hardly this often.
 _ATTEMPTS = 10
-#: What to do about an error of the operating system.
-_ADVICE = {
-    errno.ENOSPC: "free some space or choose another folder with --out",
-    errno.EDQUOT: "free some space or choose another folder with --out",
-    errno.EFBIG: "the file system or a limit allows no file that large; choose another folder with --out",
-    errno.EROFS: "choose another folder with --out",
-    errno.EACCES: "close programs that use it, or choose a folder that you may write to with --out",
-    errno.EPERM: "choose a folder that you may write to with --out",
-    errno.ENAMETOOLONG: "rename the recording, or choose another folder with --out",
-    errno.ENOTDIR: "a file is in the way; choose another folder with --out",
-    errno.EEXIST: "something is in the way; choose another folder with --out",
-}
 #: Names that Windows keeps for devices, with or without an ending.
 _WINDOWS_DEVICES = {
     "CON",
@@ -78,12 +66,6 @@ def folder_name_for(source: Path, *, platform: str = sys.platform) -> str:
         if name.partition(".")[0].rstrip().upper() in _WINDOWS_DEVICES:
             name = f"_{name}"
     return _NAMELESS if name in ("", ".", "..") else name
-
-
-def unwritable(path: Path, error: OSError) -> OutputUnwritable:
-    """An operating system's refusal to write `path`, in one line that says what to do."""
-    advice = _ADVICE.get(error.errno or 0, "choose another folder with --out")
-    return OutputUnwritable(f"cannot write {printable(path)}: {error.strerror or error}; {advice}")
 
 
 class ResultFolder:

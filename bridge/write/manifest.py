@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.disk import printable
 from bridge.errors import InvalidRequest
 from bridge.model import PARTS, EngineId
 
@@ -22,7 +23,7 @@ from bridge.model import PARTS, EngineId
 NAME = "manifest.json"
 #: Number of the format that is written; a reader refuses others.
 SCHEMA: Final = 1
-#: Decimals of seconds and of BPM that are kept.
+#: Decimals of seconds, beats and BPM that are kept: a millionth of a beat is at most 3 µs at Live's slowest tempo.
 DECIMALS = 6
 
 #: Colours for tracks and pictures, 0xRRGGBB. They are in Ableton Live's palette, so that they arrive there unchanged;
@@ -126,7 +127,7 @@ def parent_of(part: str) -> str | None:
 
 def encode(manifest: Manifest) -> bytes:
     """The manifest as the bytes of its file: ASCII JSON for human eyes, numbers rounded to `DECIMALS`."""
-    text = json.dumps(_rounded(msgspec.to_builtins(manifest)), indent=2, ensure_ascii=True, allow_nan=False)
+    text = json.dumps(rounded(msgspec.to_builtins(manifest)), indent=2, ensure_ascii=True, allow_nan=False)
     # Lists of numbers go on one line. A line break can't occur within a JSON string, so names are safe from this.
     text = re.sub(r"\[\n\s+([-+.\de,\s]+?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
     return text.encode("ascii") + b"\n"
@@ -181,17 +182,20 @@ def written_files(folder: Path) -> dict[str, int] | None:
     return {file.path: file.bytes for file in listing.files}
 
 
+def rounded(value: Any) -> Any:
+    """Nested lists and dicts with their floats rounded to `DECIMALS`."""
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    return value
+
+
 def json_schema() -> dict[str, Any]:
     """The manifest's JSON Schema."""
     return msgspec.json.schema(Manifest)
-
-
-def printable(path: Path) -> str:
-    """A path for a message of one line: what can't be shown is escaped."""
-    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
 
 
 def _parsed(data: bytes) -> Any:
@@ -200,14 +204,3 @@ def _parsed(data: bytes) -> Any:
         return json.loads(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-
-
-def _rounded(value: Any) -> Any:
-    """Nested lists and dicts with their floats rounded."""
-    if isinstance(value, float):
-        return round(value, DECIMALS)
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value

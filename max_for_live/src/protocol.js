@@ -12,7 +12,7 @@ var StembridgeProtocol = (function () {
       "device_port": 17901,
       "datagram_bytes": 1024,
       "chunk_chars": 800,
-      "request_chars": 1000000,
+      "request_chars": 1600000,
       "resend_gaps_s": [0.3, 0.6, 1.2, 2.4],
       "ping_idle_s": 10.0,
       "ping_busy_s": 2.0,
@@ -48,7 +48,7 @@ var StembridgeProtocol = (function () {
       "stopping": "Start Stembridge, then convert again.",
       "unknown-job": "Convert again.",
       "result-missing": "Convert again.",
-      "path-unusable": "Choose an output folder with a shorter, plain path.",
+      "path-unusable": "Choose an output folder whose path is plain text.",
       "internal": "Run: stembridge doctor. Its log says more."
     },
     "messages": [

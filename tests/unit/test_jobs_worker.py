@@ -11,7 +11,7 @@ from bridge.errors import AudioUnreadable, Cancelled
 from bridge.jobs.model import Job, JobSpec, Options
 from bridge.jobs.news import MAX_FOUND, MAX_LINE_BYTES, Advanced, Alive, Failed, Finished, Found, from_line, to_line
 from bridge.jobs.worker import _Tail
-from bridge.jobs.worker_main import ALIVE_GAP_S, NEWS_GAP_S, Teller, _SignOfLife, failure, spec_to_request
+from bridge.jobs.worker_main import ALIVE_GAP_S, NEWS_GAP_S, Teller, failure, spec_to_request
 from bridge.model import ConversionRequest, MidiOptions, Note
 from bridge.progress import Progress
 
@@ -96,7 +96,7 @@ def test_the_notes_of_a_part_are_told_in_lines_of_bounded_length() -> None:
 def test_asking_whether_to_stop_is_a_sign_of_life_and_stops_when_asked_to() -> None:
     now, pipe, cancelled = [0.0], Pipe(), threading.Event()
     teller = Teller(pipe, lambda: now[0])
-    progress = Progress(teller.report, _SignOfLife(cancelled, teller.alive))
+    progress = Progress(teller.report, cancelled, alive=teller.alive)
     stage = progress.stage("notes bass")
     for second in range(1, 21):
         now[0] = float(second)
