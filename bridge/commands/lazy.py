@@ -12,6 +12,7 @@ COMMANDS = {
     "convert": "bridge.commands.convert:convert",
     "deliver": "bridge.commands.deliver:deliver",
     "demo": "bridge.commands.convert:demo",
+    "device": "bridge.commands.device:device",
     "doctor": "bridge.commands.doctor:doctor",
     "groove": "bridge.commands.groove:groove",
     "jobs": "bridge.commands.jobs:jobs",
