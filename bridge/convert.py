@@ -13,6 +13,7 @@ from pathlib import Path
 from bridge.audio.decode import file_sha256
 from bridge.cache import Cache
 from bridge.deliver.make import Failure, make, with_deliveries
+from bridge.deliver.remarks import remarks
 from bridge.deliver.song import read_song
 from bridge.disk import printable
 from bridge.errors import InvalidRequest, OutputUnwritable
@@ -31,11 +32,22 @@ _SMALL_FILES_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished conversion: its folder, what the folder says of itself, and which deliveries could not be made."""
+    """A finished conversion.
+
+    Attributes
+    ----------
+    folder, manifest
+        Where the result is, and what it says of itself.
+    failures
+        The deliveries that could not be made.
+    remarks
+        What became of the user's own files in an earlier result, a sentence each.
+    """
 
     folder: Path
     manifest: Manifest
     failures: tuple[Failure, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def convert(
@@ -103,11 +115,12 @@ def convert(
         song = read_song(folder.content, home=folder.target, progress=progress)
         made = make(song, folder, request.deliver, progress)
         writing = progress.stage("write")
-        manifest = with_deliveries(manifest, made, manifest.files, total_s=time.monotonic() - began)
+        total_s = time.monotonic() - began
+        manifest = with_deliveries(manifest, made, manifest.files, request.deliver, total_s=total_s)
         write_manifest(folder, manifest)
     cache.tidy()
     writing.at(1.0)
-    return Result(target, manifest, made.failures)
+    return Result(target, manifest, made.failures, tuple(remarks(song, made.files, folder.kept)))
 
 
 def _source(request: ConversionRequest, recording: Recording, sha256: str) -> Source:

@@ -30,6 +30,8 @@ TITLES: Mapping[str, str] = {
     "notes bass": "Bass notes",
     "notes melody": "Melody notes",
     "notes vocals": "Vocal notes",
+    "harmony": "Chords and sections",
+    "expression": "Loudness of the parts",
     "write": "Writing",
     "deliver als": "Live Set",
     "deliver dawproject": "DAWproject",

@@ -244,8 +244,8 @@ class DeliverOptions:
     split_notes
         Whether a note that lasts beyond the end of its loop is cut there and goes on in the next; else it stays whole
         in the loop in which it begins.
-    als_audio
-        Whether a Live Set has the stems as audio tracks beside the MIDI.
+    audio_tracks
+        Whether a Live Set and a DAWproject have the stems as audio tracks beside the MIDI.
     soundfont
         What previews are played with; None for the bundled sounds.
     """
@@ -253,8 +253,12 @@ class DeliverOptions:
     kinds: tuple[str, ...] = ()
     loop_bars: int = 8
     split_notes: bool = True
-    als_audio: bool = True
+    audio_tracks: bool = True
     soundfont: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.loop_bars < 1:
+            raise ValueError(f"a loop has 1 bar or more, got {self.loop_bars}")
 
 
 @dataclass(frozen=True, slots=True)

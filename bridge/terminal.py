@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.display import Display, JsonDisplay, LiveDisplay, PlainDisplay
-from bridge.errors import BridgeError, Cancelled
+from bridge.errors import BridgeError, Cancelled, InvalidRequest
 from bridge.interrupt import end_at_once, interruptible
 
 if TYPE_CHECKING:
@@ -91,6 +91,28 @@ def explain_all(failures: Iterable[Failure], display: Display, as_json: bool, *,
     """Say which kinds of delivery could not be made; the first one's exit code, or 0."""
     codes = [explain(it.error, display, as_json, debug=debug, delivery=it.kind) for it in failures]
     return codes[0] if codes else 0
+
+
+def say_remarks(remarks: Iterable[str], display: Display) -> None:
+    """Say what became of the user's own files."""
+    for remark in remarks:
+        display.say("warning", f"Note: {remark}", message=remark)
+
+
+def working_folder() -> Path:
+    """The folder that the terminal is in.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is gone.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise InvalidRequest(
+            "the folder that you are in is gone, or a new one has taken its place; enter that with: cd ."
+        ) from error
 
 
 def fail(text: str, exit_code: int) -> int:

@@ -33,6 +33,10 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def scratch(self) -> Path:
+        return self.path("scratch/x").parent
+
     def path(self, relative: str) -> Path:
         path = self.root.joinpath(*relative.split("/"))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ def rungs(song: Song) -> Iterator[tuple[str, Song, DeliverOptions]]:
     """Name, song and options of each set."""
     bare = replace(song, chords=(), sections=(), key=None)
     first = next((part for part in song.parts if part.notes), song.parts[0])
-    silent = DeliverOptions(als_audio=False)
+    silent = DeliverOptions(audio_tracks=False)
     yield "1 empty track", replace(bare, parts=(without_notes(first),)), silent
     yield "2 clip", replace(bare, parts=(first,)), silent
     grid = in_six_eight()

@@ -24,7 +24,7 @@ from bridge.display import Display
 from bridge.errors import Cancelled, InvalidRequest
 from bridge.names import DEFAULT_DELIVERIES
 from bridge.progress import Progress
-from bridge.terminal import displayed, explain, explain_all, stoppable
+from bridge.terminal import displayed, explain, explain_all, say_remarks, stoppable
 
 if TYPE_CHECKING:
     from bridge.convert import Result
@@ -124,6 +124,7 @@ def _convert_one(request: ConversionRequest, display: Display, cancelled: thread
     result = run(request, choice.engines, cache, Progress(display.report, cancelled), choice.reasons)
     for warning in result.manifest.warnings[: -len(result.failures) or None]:  # those of failures get a line as errors
         display.say("warning", f"Note: {warning}", message=warning)
+    say_remarks(result.remarks, display)
     folder = result.folder.resolve()
     display.say("result", _summary(result), folder=str(folder), manifest=str(folder / "manifest.json"))
     return result

@@ -21,6 +21,7 @@ from bridge.commands.values import (
     ProgramType,
     RangeType,
     ScaleType,
+    SoundfontType,
 )
 from bridge.errors import InvalidRequest
 from bridge.names import DEFAULT_DELIVERIES, DELIVERIES, DRUM_ENGINES, PARTS, RECORDINGS, SEPARATORS
@@ -137,15 +138,16 @@ _DELIVER_OPTIONS = {
         default=None,
         help="Cut notes where their loop ends, or leave them whole. Default: cut.",
     ),
-    "als_audio": click.option(
-        "--als-audio/--no-als-audio",
+    "audio_tracks": click.option(
+        "--audio-tracks/--no-audio-tracks",
         default=None,
-        help="Put the stems into the Live Set, beside the MIDI. Default: yes.",
+        help="Put the stems into the Live Set and the DAWproject, beside the MIDI. Default: yes.",
     ),
     "soundfont": click.option(
         "--soundfont",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="What previews are played with (.sf2, .sf3). Default: the bundled sounds.",
+        type=SoundfontType(),
+        metavar="FILE",
+        help="What previews are played with (.sf2, .sf3); or bundled, for the sounds that come with Stembridge.",
     ),
 }
 
@@ -197,7 +199,10 @@ def has_midi_options(given: Mapping[str, Any]) -> bool:
 
 def deliver_options_of(given: Mapping[str, Any], otherwise: DeliverOptions) -> DeliverOptions:
     """The options that were given on the command line; those that weren't are as `otherwise` has them."""
-    return replace(otherwise, **{name: given[name] for name in _DELIVER_OPTIONS if given[name] is not None})
+    changes = {name: given[name] for name in _DELIVER_OPTIONS if given[name] is not None}
+    if "soundfont" in changes:
+        changes["soundfont"] = changes["soundfont"] or None
+    return replace(otherwise, **changes)
 
 
 def _with(command: Callable[..., Any], options: Iterable[_Decorator]) -> Callable[..., Any]:

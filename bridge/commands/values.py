@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FINEST_QUANTIZE = 128
 #: Instead of a grid, a scale or a groove: notes as they were played.
 OFF = "off"
+#: Instead of a soundfont: the one that comes with Stembridge.
+BUNDLED = "bundled"
 
 
 class RangeType(click.ParamType[tuple[float, float]]):
@@ -140,6 +142,19 @@ class GrooveType(click.ParamType[Any]):
             return read(Path(value))
         except InvalidRequest as error:
             self.fail(str(error), param, ctx)
+
+
+class SoundfontType(click.Path):
+    """A soundfont's file, as an absolute path; empty for ``bundled``."""
+
+    name = "file"
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The file, or an empty text."""
+        return "" if value in ("", BUNDLED) else super().convert(value, param, ctx)
 
 
 class ProgramType(click.ParamType[tuple[str, int]]):

@@ -17,7 +17,7 @@ from bridge import __version__
 from bridge.deliver.arrangement import Bend, Family, Marker, PartTracks, Sample, families, markers
 from bridge.deliver.kinds import Outlet
 from bridge.deliver.ruler import Meter, Ruler, Tempo
-from bridge.deliver.samples import BLOCK_BYTES
+from bridge.deliver.samples import BLOCK_BYTES, check_room
 from bridge.deliver.song import Song
 from bridge.deliver.xmltext import Value, clean, node, shortened
 from bridge.model import DeliverOptions
@@ -28,6 +28,8 @@ _FORMAT = "1.0"
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 #: Ordinary files that everyone may read: the rights that Unix programs give what they unpack.
 _RIGHTS = 0o100644 << 16
+#: Room for the notes of a long song, which are compressed.
+_SMALL_BYTES = 1 << 22
 _MASTER, _TEMPO, _METER = "master", "tempo", "meter"
 #: Steps of the pitch wheel from the middle to its lower end.
 _WHEEL_STEPS = 8192
@@ -36,11 +38,13 @@ _WHEEL_STEPS = 8192
 def write(song: Song, out: Outlet, options: DeliverOptions, progress: Progress) -> None:
     """Write the DAWproject of a song: a `bridge.deliver.kinds.Writer`."""
     ruler = Ruler.of(song.grid, song.timeline)
-    found = families(song, ruler, audio=options.als_audio)
+    found = families(song, ruler, audio=options.audio_tracks)
     project = _project(found, ruler, markers(song, ruler, options.loop_bars))
     samples = [part.sample for family in found for part in family.members if part.sample is not None]
     progress.at(0.1)
-    with zipfile.ZipFile(out.path(shortened(song.name, ".dawproject")), "w") as archive:
+    target = out.path(shortened(song.name, ".dawproject"))
+    check_room("the DAWproject needs", (sample.source for sample in samples), _SMALL_BYTES, target.parent)
+    with zipfile.ZipFile(target, "w") as archive:
         archive.writestr(_entry("metadata.xml"), _document(_metadata(song)), zipfile.ZIP_DEFLATED)
         archive.writestr(_entry("project.xml"), _document(project), zipfile.ZIP_DEFLATED)
         for index, sample in enumerate(samples):

@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -151,17 +151,22 @@ def tidied(svg: str, number: int) -> str:
     return _PAGE_NUMBER.sub(f"– {number} –", svg)
 
 
-def _pdf(folder: Path, pages: list[str], title: str) -> bytes:
-    """The pages as one PDF, without a date: the same music gives the same bytes."""
-    import typst
-
+def typst_source(pages: Iterable[str]) -> str:
+    """What makes Typst put pages after each other, without a date: the same music gives the same bytes."""
     lines = [
         '#set page(paper: "a4", margin: 0pt)',
         "#set document(title: sys.inputs.title, date: none)",
         *(f'#image("{page}", width: 100%)' for page in pages),
     ]
+    return "\n".join(lines)
+
+
+def _pdf(folder: Path, pages: list[str], title: str) -> bytes:
+    """The pages as one PDF."""
+    import typst
+
     source = folder / "pages.typ"
-    source.write_text("\n".join(lines), encoding="utf-8")
+    source.write_text(typst_source(pages), encoding="utf-8")
     # The system's fonts only where Typst's own don't do: they differ from one system to another.
     is_plain = all(letter <= _LAST_LETTER for letter in title)
     pdf = typst.compile(str(source), root=str(folder), ignore_system_fonts=is_plain, sys_inputs={"title": title})

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 class Outlet(Protocol):
     """Where a delivery's files go: the result folder in the making."""
 
+    @property
+    def scratch(self) -> Path:
+        """A folder for what is needed only while at work; it goes even where the process is killed."""
+
     def path(self, relative: str) -> Path:
         """Where to write a file; its folder is made. `relative` has forward slashes and can't lead out of the folder.
 

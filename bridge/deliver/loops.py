@@ -1,12 +1,12 @@
 """Loops: each part's audio and MIDI in segments of so many bars, ``loops/bars-001-008/<part>.wav`` and ``.mid``.
 
 Audio is cut exactly at the bar lines and copied sample for sample, so that the segments of a part, one after the other,
-are its stem. MIDI segments begin at tick 0 and have the tempo of their own bars.
+are its stem. MIDI segments begin at tick 0 and have the tempo of their own bars. The last ones end with the
+recording.
 """
 
 from __future__ import annotations
 
-import shutil
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from bridge.audio.pieces import cut
 from bridge.deliver.kinds import Outlet
+from bridge.deliver.samples import check_room
 from bridge.deliver.song import Song
-from bridge.errors import InvalidRequest, OutputUnwritable
 from bridge.model import DeliverOptions, Note
 from bridge.music.expression import between
 from bridge.music.segments import Segment, segments
@@ -44,7 +44,9 @@ def write(song: Song, out: Outlet, options: DeliverOptions, progress: Progress) 
         If there is no room for them.
     """
     pieces = segments(song.timeline, options.loop_bars)
-    _check_room(song, out, len(pieces))
+    stems = [part.stem for part in song.parts if part.stem is not None]
+    small_bytes = len(song.parts) * len(pieces) * _SMALL_BYTES
+    check_room("loops need", stems, small_bytes, out.path("loops/x").parent)
     _write_midi(song, pieces, out, options, progress.part(0.0, _MIDI_SHARE))
     _write_audio(song, pieces, out, progress.part(_MIDI_SHARE, 1.0))
 
@@ -53,6 +55,8 @@ def _write_midi(
     song: Song, pieces: Sequence[Segment], out: Outlet, options: DeliverOptions, progress: Progress
 ) -> None:
     timelines = [song.timeline.between(piece.start_tick, piece.end_tick) for piece in pieces]
+    if pieces:  # the last ends with the audio
+        timelines[-1] = replace(timelines[-1], duration_s=song.duration_s - pieces[-1].start_s)
     for index, part in enumerate(song.parts):
         shared = _shared_out(part.notes, song.timeline, pieces, split=options.split_notes)
         for piece, timeline, clips in zip(pieces, timelines, shared, strict=True):
@@ -74,19 +78,6 @@ def _write_audio(song: Song, pieces: Sequence[Segment], out: Outlet, progress: P
 
 def _folder_of(piece: Segment) -> str:
     return f"loops/{piece.name}"
-
-
-def _check_room(song: Song, out: Outlet, pieces: int) -> None:
-    stems = [part.stem for part in song.parts if part.stem is not None]
-    try:
-        needed = sum(stem.stat().st_size for stem in stems) + len(song.parts) * pieces * _SMALL_BYTES
-    except OSError as error:
-        raise InvalidRequest(f"a stem cannot be read: {error.strerror}; convert the recording again") from error
-    free = shutil.disk_usage(out.path("loops/x").parent).free
-    if free < needed:
-        raise OutputUnwritable(
-            f"loops need {needed / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB left; free some space"
-        )
 
 
 class _Clip(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msgspec import structs
 
@@ -13,6 +13,7 @@ from bridge.deliver.kinds import writer_of
 from bridge.deliver.song import Song
 from bridge.errors import BridgeError, Cancelled
 from bridge.model import DeliverOptions
+from bridge.names import DELIVERIES
 from bridge.progress import Progress
 from bridge.write.files import ResultFolder
 from bridge.write.manifest import File, Manifest
@@ -77,7 +78,7 @@ def make(song: Song, folder: ResultFolder, options: DeliverOptions, progress: Pr
         at_work = progress.stage(f"deliver {kind}")
         try:
             writer_of(kind)(song, folder, options, at_work)
-            files += _files_of(kind, before, folder.listing())
+            files += _files_of(kind, before, folder)
         except Cancelled:
             raise
         except Exception as error:  # stems and MIDI, which took minutes, are not lost for the sake of one more file
@@ -94,7 +95,7 @@ def make(song: Song, folder: ResultFolder, options: DeliverOptions, progress: Pr
 
 
 def with_deliveries(
-    manifest: Manifest, made: Made, others: Iterable[File], *, total_s: float | None = None
+    manifest: Manifest, made: Made, others: Iterable[File], options: DeliverOptions, *, total_s: float | None = None
 ) -> Manifest:
     """The manifest of a result with its deliveries.
 
@@ -106,16 +107,26 @@ def with_deliveries(
         What came of them.
     others
         The files that the result has besides those.
+    options
+        How they were made.
     total_s
         How long the whole conversion took, in seconds; None where this was none.
     """
     total = {} if total_s is None else {"total": round(total_s, 3)}
+    files = tuple(sorted((*others, *made.files), key=lambda file: file.path))
     return structs.replace(
         manifest,
-        files=tuple(sorted((*others, *made.files), key=lambda file: file.path)),
+        files=files,
+        deliver=replace(options, kinds=present_kinds(files)),
         timings_s={**manifest.timings_s, **made.timings_s, **total},
         warnings=_warnings(manifest.warnings, made),
     )
+
+
+def present_kinds(files: Iterable[File]) -> tuple[str, ...]:
+    """The kinds of deliveries that there are files of, in the order in which they are made."""
+    there = {file.kind for file in files}
+    return tuple(kind for kind in DELIVERIES if kind in there)
 
 
 def _warnings(earlier: Iterable[str], made: Made) -> tuple[str, ...]:
@@ -126,9 +137,9 @@ def _warnings(earlier: Iterable[str], made: Made) -> tuple[str, ...]:
     return (*kept, *(failure.warning for failure in made.failures))
 
 
-def _files_of(kind: str, before: Mapping[str, int], now: Mapping[str, int]) -> list[File]:
-    """What is new in a listing, as entries of the manifest."""
-    new = [path for path in now if path not in before]
+def _files_of(kind: str, before: Mapping[str, int], folder: ResultFolder) -> list[File]:
+    """What is new in a folder, as entries of the manifest."""
+    new = [path for path in folder.listing() if path not in before]
     if odd := [path for path in new if "\\" in path]:
         raise ValueError(f"a path in a manifest has forward slashes only, not {odd[0]}")
-    return [File(path=path, bytes=now[path], kind=kind) for path in new]
+    return [File.of(folder.content, path, kind) for path in new]

@@ -34,12 +34,12 @@ def write(song: Song, out: Outlet, options: DeliverOptions, progress: Progress) 
         If they can't be engraved.
     """
     progress.at(0.0)
-    with tempfile.TemporaryDirectory(prefix="stembridge-score-") as folder:
+    with tempfile.TemporaryDirectory(dir=out.scratch) as folder:
         scores = {}
         for name, make in (("score", full_score), ("piano", piano_reduction)):
             sheet = make(song, progress)
             out.write_bytes(f"score/{name}.musicxml", musicxml(sheet, progress))
-            scores[name] = _pieces(sheet, name, Path(folder), progress)
+            scores[name] = write_pieces(sheet, name, Path(folder), progress)
         job = Job(Path(folder), sheet.title, scores, UNITS)
         engrave(job, progress.part(0.2, 1.0))
         for page in sorted(Path(folder).glob("*.svg")) + sorted(Path(folder).glob("*.pdf")):
@@ -47,7 +47,7 @@ def write(song: Song, out: Outlet, options: DeliverOptions, progress: Progress) 
             progress.check()
 
 
-def _pieces(sheet: Sheet, name: str, folder: Path, progress: Progress) -> tuple[str, ...]:
+def write_pieces(sheet: Sheet, name: str, folder: Path, progress: Progress) -> tuple[str, ...]:
     """A score as files short enough to be engraved at once; their names."""
     names: list[str] = []
     for piece in excerpts(sheet, PIECE_BARS):

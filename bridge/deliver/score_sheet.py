@@ -14,14 +14,16 @@ from bridge.music import rhythm
 from bridge.music.notation import Symbol, written
 from bridge.music.reduction import reduced
 from bridge.music.rhythm import BarFrame
+from bridge.music.strays import without_strays
 from bridge.music.timeline import TICKS_PER_BEAT, Timeline
 from bridge.progress import Progress
 from bridge.write.midi import VOICES
 
 #: Parts from the top of the page down.
 ORDER = ("vocals", "melody", "bass", "drums")
-#: A part with a tenth of its notes below the one and a tenth above the other gets two staves, parted here.
-WIDE, PARTED_AT = (53, 60), 60
+#: A part with more than this share of its notes below the one, where a treble staff needs three ledger lines, and above
+#: the other gets two staves, parted here.
+RARE, WIDE, PARTED_AT = 1 / 30, (53, 60), 60
 #: Medians of the notes below which another clef is easier to read.
 BASS_CLEF_BELOW, LOW_VOICE_BELOW, LOW_BASS_BELOW = 55, 57, 45
 #: Keys that a drummer's feet play: the lower voice.
@@ -107,14 +109,19 @@ def full_score(song: Song, progress: Progress) -> Sheet:
 
 def piano_reduction(song: Song, progress: Progress) -> Sheet:
     """The whole song on a grand staff: melody and harmony for the right hand, bass for the left."""
-    parts = {part.name: part.notes for part in song.parts if part.program is not None}
+    parts = {
+        part.name: without_strays(part.notes, fold=VOICES[part.name].is_one_voice)
+        for part in song.parts
+        if part.program is not None
+    }
     condensed = reduced(parts, song.chords, song.timeline)
     everything = [*condensed.melody, *condensed.harmony, *condensed.bass]
     bars, has_pick_up = _bars(song, everything)
     progress.check()
     grid = rhythm.grid_of(condensed.melody, bars, song.timeline)
     melody = rhythm.one_voice(condensed.melody, grid, song.timeline)
-    harmony = rhythm.joined(rhythm.chords_of(rhythm.placed(condensed.harmony, grid, song.timeline)))
+    chords = rhythm.joined(rhythm.chords_of(rhythm.placed(condensed.harmony, grid, song.timeline)))
+    harmony = rhythm.below(chords, melody)
     low_grid = rhythm.grid_of(condensed.bass, bars, song.timeline)
     bass = rhythm.one_voice(condensed.bass, low_grid, song.timeline)
     progress.check()
@@ -179,17 +186,19 @@ def _bars(song: Song, notes: Sequence[Note]) -> tuple[list[BarFrame], bool]:
 
 def _player(part: SongPart, bars: Sequence[BarFrame], timeline: Timeline) -> Player:
     """A part as a line of the score."""
-    grid = rhythm.grid_of(part.notes, bars, timeline)
     name = part.name.capitalize()
+    is_one_voice = VOICES[part.name].is_one_voice
+    notes = list(part.notes) if part.program is None else without_strays(part.notes, fold=is_one_voice)
+    grid = rhythm.grid_of(notes, bars, timeline)
     if part.program is None:
-        limbs = [[note for note in part.notes if (note.pitch in FEET) == is_foot] for is_foot in (False, True)]
+        limbs = [[note for note in notes if (note.pitch in FEET) == is_foot] for is_foot in (False, True)]
         strokes = [written(rhythm.struck(limb, grid, timeline, bars), bars, grid.triplets) for limb in limbs]
         return Player(name, (Staff(PERCUSSION, tuple(strokes)),), None)
-    if VOICES[part.name].is_one_voice:
-        line = written(rhythm.one_voice(part.notes, grid, timeline), bars, grid.triplets)
-        return Player(name, (Staff(_clef(part.name, part.notes), (line,)),), part.program)
-    hands = _hands(part.notes)
-    clefs = (TREBLE, BASS) if len(hands) == 2 else (_clef(part.name, part.notes),)
+    if is_one_voice:
+        line = written(rhythm.one_voice(notes, grid, timeline), bars, grid.triplets)
+        return Player(name, (Staff(_clef(part.name, notes), (line,)),), part.program)
+    hands = _hands(notes)
+    clefs = (TREBLE, BASS) if len(hands) == 2 else (_clef(part.name, notes),)
     staves = [_chord_staff(clef, hand, grid, bars, timeline) for clef, hand in zip(clefs, hands, strict=True)]
     return Player(name, tuple(staves), part.program)
 
@@ -197,7 +206,8 @@ def _player(part: SongPart, bars: Sequence[BarFrame], timeline: Timeline) -> Pla
 def _hands(notes: Sequence[Note]) -> tuple[Sequence[Note], ...]:
     """The notes of each staff that a part needs, the upper first."""
     pitches = sorted(note.pitch for note in notes)
-    if not pitches or pitches[len(pitches) // 10] >= WIDE[0] or pitches[-1 - len(pitches) // 10] <= WIDE[1]:
+    rare = int(RARE * len(pitches))
+    if not pitches or pitches[rare] >= WIDE[0] or pitches[-1 - rare] <= WIDE[1]:
         return (notes,)
     high = [note for note in notes if note.pitch >= PARTED_AT]
     return high, [note for note in notes if note.pitch < PARTED_AT]

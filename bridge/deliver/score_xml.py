@@ -1,7 +1,7 @@
 """A score as MusicXML 4.0.
 
 Written element by element with the standard library: a note is a dozen elements in a fixed order, and everything that
-needs thought (note values, ties, beams, accidentals) is decided before. docs/decisions/0009-musicxml-by-hand.md says
+needs thought (note values, ties, beams, accidentals) is decided before. docs/decisions/0008-musicxml-by-hand.md says
 why not with music21 or partitura.
 """
 

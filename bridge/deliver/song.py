@@ -148,7 +148,7 @@ def read_song(
     try:
         timeline = Timeline.from_grid(grid, duration_s)
         raw = {part.name: note_files.read(folder / part.notes) if part.notes else [] for part in manifest.parts}
-        manifest = _arranged_anew(manifest, raw, timeline, options)
+        manifest = _arranged_anew(manifest, raw, timeline, options, progress or Progress())
         midi = manifest.midi or MidiOptions()
         played = arrange(raw, timeline, midi, manifest.key)
     except ValueError as error:
@@ -180,12 +180,16 @@ def read_song(
 
 
 def _arranged_anew(
-    manifest: Manifest, raw: Mapping[str, Sequence[Note]], timeline: Timeline, options: MidiOptions | None
+    manifest: Manifest,
+    raw: Mapping[str, Sequence[Note]],
+    timeline: Timeline,
+    options: MidiOptions | None,
+    progress: Progress,
 ) -> Manifest:
     """The manifest of a result whose MIDI is as `options` have it; as it is where they are None and it knows chords."""
     if options is None and manifest.midi is not None:
         return manifest
-    harmony = find_harmony(raw, timeline, options or MidiOptions())
+    harmony = find_harmony(raw, timeline, options or MidiOptions(), progress.stage("harmony"))
     if options is None:  # made by a version that looked for no chords
         return structs.replace(manifest, chords=harmony.chords, sections=harmony.sections)
     return structs.replace(

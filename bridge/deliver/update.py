@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msgspec import structs
 
-from bridge.deliver.make import Failure, Made, make, with_deliveries
+from bridge.deliver.make import Failure, Made, make, present_kinds, with_deliveries
+from bridge.deliver.remarks import remarks
 from bridge.deliver.song import Song, read_song
 from bridge.errors import InvalidRequest
 from bridge.model import PITCHED_PARTS, DeliverOptions, MidiOptions
+from bridge.names import DELIVERIES
 from bridge.progress import Progress
 from bridge.write import manifest as manifests
 from bridge.write.files import ResultFolder, changed_meanwhile
 from bridge.write.keep import as_written
 from bridge.write.leftovers import clear_up_after_the_dead
 from bridge.write.manifest import File, Manifest
-from bridge.write.result import WITHOUT, shortfalls, write_manifest, write_midi
+from bridge.write.result import WITHOUT, Harmony, shortfalls, write_manifest, write_midi
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A result after a delivery: its folder, what the folder says of itself, and which kinds could not be made."""
+    """A result after a delivery.
+
+    Attributes
+    ----------
+    folder, manifest
+        Where it is, and what it says of itself.
+    failures
+        The kinds that could not be made.
+    remarks
+        What became of the user's own files, a sentence each.
+    """
 
     folder: Path
     manifest: Manifest
     failures: tuple[Failure, ...]
+    remarks: tuple[str, ...]
 
 
 def deliver(folder: Path, options: DeliverOptions, midi: MidiOptions | None, progress: Progress) -> Delivered:
@@ -41,7 +55,8 @@ def deliver(folder: Path, options: DeliverOptions, midi: MidiOptions | None, pro
     folder
         The result.
     options
-        What to make. A kind that can't be made leaves the others, and what the result has of it, as they are.
+        What to make. With it, kinds that the result has are made anew where they would no longer fit: all where its
+        MIDI changes, else the overview. One that can't be made leaves the others as they are, and what there was of it.
     midi
         How its notes become MIDI from now on; None to leave its MIDI files as they are.
     progress
@@ -58,13 +73,14 @@ def deliver(folder: Path, options: DeliverOptions, midi: MidiOptions | None, pro
     """
     folder = Path(os.path.realpath(folder))
     clear_up_after_the_dead(folder.parent)
-    manifests.read(folder)  # says what is wrong before anything is made
+    present = present_kinds(manifests.read(folder).files)
+    options = replace(options, kinds=_with_outdated(options.kinds, present, midi))
     with ResultFolder(folder) as new:
         before = (folder / manifests.NAME).read_bytes()
         song = read_song(folder, midi, progress=progress)
         if midi is not None:
             song = _with_new_midi(song, new)
-        basics = tuple(File(path=path, bytes=size) for path, size in new.listing().items())
+        basics = tuple(File.of(new.content, path) for path in new.listing())
         made = make(song, new, options, progress)
         if made.failures and not _has_manifest(folder, before):
             raise changed_meanwhile(folder)
@@ -72,11 +88,20 @@ def deliver(folder: Path, options: DeliverOptions, midi: MidiOptions | None, pro
             raise made.failures[0].error
         writing = progress.stage("write")
         kept = _kept(song.manifest, set(as_written(folder)) - new.listing().keys(), made)
-        manifest = with_deliveries(song.manifest, made, (*basics, *kept))
+        manifest = with_deliveries(song.manifest, made, (*basics, *kept), options)
         new.take_over([file.path for file in kept], before)
         write_manifest(new, manifest)
     writing.at(1.0)
-    return Delivered(folder, manifest, made.failures)
+    return Delivered(folder, manifest, made.failures, tuple(remarks(song, made.files, new.kept)))
+
+
+def _with_outdated(wanted: Collection[str], present: Iterable[str], midi: MidiOptions | None) -> tuple[str, ...]:
+    """The kinds to make: those that are wanted, and those of the result that would no longer fit what it holds.
+
+    That is all of them where its MIDI changes, and the overview, which plays and links the others, in any case.
+    """
+    outdated = set(present) if midi is not None else {"overview"} & set(present) if wanted else set()
+    return tuple(kind for kind in DELIVERIES if kind in wanted or kind in outdated)
 
 
 def _has_manifest(folder: Path, data: bytes) -> bool:
@@ -110,7 +135,8 @@ def _with_new_midi(song: Song, folder: ResultFolder) -> Song:
     if isinstance(song.midi.groove, str) and song.midi.groove not in found:
         raise InvalidRequest(f"the result has no part {song.midi.groove} to take a groove from")
     played = {part.name: part.notes for part in song.parts}
-    write_midi(folder, played, song.timeline, song.midi, song.key, curves)
+    harmony = Harmony(song.key, song.chords, song.sections)
+    write_midi(folder, played, song.timeline, song.midi, harmony, curves)
     others = (warning for warning in song.manifest.warnings if not warning.startswith(WITHOUT))
     warnings = (*others, *shortfalls(found, song.midi, curves))
     return replace(song, manifest=structs.replace(song.manifest, warnings=warnings))

@@ -92,8 +92,8 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
         Bars of a loop, 1 to 999.
     split_notes
         Whether notes are cut where their loop ends.
-    als_audio
-        Whether a Live Set has the stems beside the MIDI.
+    audio_tracks
+        Whether a Live Set and a DAWproject have the stems beside the MIDI.
     soundfont
         Path of what previews are played with; None for the bundled sounds.
     """
@@ -121,7 +121,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     deliver: Annotated[tuple[str, ...], Meta(max_length=16)] = DEFAULT_DELIVERIES
     loop_bars: Annotated[int, Meta(ge=1, le=999)] = 8
     split_notes: bool = True
-    als_audio: bool = True
+    audio_tracks: bool = True
     soundfont: _Path | None = None
 
     def __post_init__(self) -> None:

@@ -117,7 +117,7 @@ def spec_to_request(spec: JobSpec) -> ConversionRequest:
             kinds=deliveries_named(options.deliver),
             loop_bars=options.loop_bars,
             split_notes=options.split_notes,
-            als_audio=options.als_audio,
+            audio_tracks=options.audio_tracks,
             soundfont=None if options.soundfont is None else Path(options.soundfont).expanduser(),
         ),
     )

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from bridge.model import Groove, GrooveStep, Note
-from bridge.music.notes import moved
+from bridge.music.notes import moved, share_of
 from bridge.music.quantize import nearest_grid_line
 from bridge.music.segments import has_pick_up
 from bridge.music.timeline import TICKS_PER_BEAT, Timeline
@@ -76,9 +76,7 @@ def with_groove(
     ValueError
         If `strength` is outside 0 to 1.
     """
-    if not 0.0 <= strength <= 1.0:
-        raise ValueError(f"a groove's strength is 0 to 1, got {strength}")
-    if strength == 0.0:
+    if share_of(strength, "a groove's strength") == 0.0:
         return list(notes)
     grooved = []
     for note, place in zip(notes, _places(notes, timeline, groove.grid), strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from bridge.model import Note
-from bridge.music.notes import moved
+from bridge.music.notes import moved, share_of
 
 #: How far an onset strays at most: players who play together are within 20 ms or so of each other (Rasch, 1979, finds
 #: standard deviations of 10 to 20 ms within ensembles), and this spread has one of 8 ms.
@@ -40,9 +40,7 @@ def humanized(notes: Iterable[Note], amount: float, seed: int = 0, *, player: st
     ValueError
         If `amount` is outside 0 to 1.
     """
-    if not 0.0 <= amount <= 1.0:
-        raise ValueError(f"humanize is 0 to 1, got {amount}")
-    if amount == 0.0:
+    if share_of(amount, "humanize") == 0.0:
         return list(notes)
     return [_strayed(note, amount, f"{seed} {player}".encode()) for note in notes]
 

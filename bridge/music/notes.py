@@ -17,6 +17,13 @@ GHOST_WEAKER = 0.7  # on piano and songs from 0.6 to 0.8 true octaves lost and g
 _OVERTONES = (12, 19, 24)  # semitones from the fundamental to its second, third and fourth harmonic
 
 
+def share_of(value: float, name: str) -> float:
+    """A value that is to be from 0 to 1; raises `ValueError`, which names it, where it isn't."""
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} is 0 to 1, got {value}")
+    return value
+
+
 def without_overlaps(notes: Iterable[Note], duplicate_s: float = DUPLICATE_S) -> list[Note]:
     """Notes in order, none sounding while another of its pitch sounds.
 

@@ -14,8 +14,8 @@ from bridge.music.timeline import Timeline
 
 #: Where the right hand plays a melody: it is moved by octaves until its middle lies in here.
 MELODY_MIDDLE = (62, 76)
-#: Chords lie below the melody, with their highest tone in here.
-CHORD_TOP = (58, 69)
+#: Chords lie below the melody, with their highest tone in here, or lower where the melody is.
+CHORD_TOP = (55, 69)
 #: What is lower counts as bass where there is no bass part; and where the left hand plays it.
 BASS_BELOW = 55
 BASS_RANGE = (36, 57)
@@ -125,7 +125,7 @@ def _harmony(chords: Sequence[Chord], melody: Sequence[Note], timeline: Timeline
             above = melody[max(0, bisect_left(onsets_s, start_s) - 1) : bisect_left(onsets_s, end_s)]
             lowest = min((note.pitch for note in above if note.offset_s > start_s), default=CHORD_TOP[1] + 1)
             top = min(max(lowest - 1, CHORD_TOP[0]), CHORD_TOP[1])
-            tones = [pitch for pitch in range(top, top - 12, -1) if pitch % 12 in classes]
+            tones = [pitch for pitch in range(top, top - 12, -1) if pitch % 12 in classes and pitch < lowest]
             struck += [Note(start_s, end_s, pitch, CHORD_VELOCITY) for pitch in tones]
     return struck
 

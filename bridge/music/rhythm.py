@@ -159,23 +159,70 @@ def one_voice(notes: Iterable[Note], grid: Grid, timeline: Timeline) -> list[Spa
 def two_voices(notes: Iterable[Note], grid: Grid, timeline: Timeline) -> tuple[list[Span], list[Span]]:
     """Notes of a part that plays chords, on the grid: the upper voice, and a lower one where notes are held apart.
 
-    A note that goes on while others begin is held. It is the lower voice where it lies below what begins meanwhile;
-    where it lies above, what begins meanwhile is.
+    A note that goes on while others begin is held. Where it lies below what begins meanwhile it is the lower voice,
+    with all of its chord that is lower still; where it lies above, what begins meanwhile is. The voices never cross: a
+    note that is in the way of a later one ends there.
     """
     spans = sorted(set(placed(notes, grid, timeline)))
     starts = sorted({span.start for span in spans})
-    upper, lower = [], []
-    lower_until = lower_below = 0
-    for span in spans:
-        meanwhile = _beginning_within(spans, starts, span)
-        is_under_held = span.start < lower_until and span.pitches[0] < lower_below
-        if is_under_held or (meanwhile and span.pitches[0] < sum(meanwhile) / len(meanwhile)):
-            lower.append(span)
+    voices: tuple[list[Span], list[Span]] = ([], [])
+    for start, run in groupby(spans, key=lambda span: span.start):
+        chord = list(run)
+        upper, lower = (voice[-1] if voice and voice[-1].end - start >= HELD_TICKS else None for voice in voices)
+        if lower is not None:
+            border = lower.pitches[-1] + 1
+        elif upper is not None:
+            border = upper.pitches[0]
         else:
-            upper.append(span)
-            if meanwhile and span.end > lower_until:
-                lower_until, lower_below = span.end, span.pitches[0]
-    return joined(chords_of(upper)), joined(chords_of(lower))
+            border = _border([(span, _beginning_within(spans, starts, span)) for span in chord])
+        for voice, part in (
+            (voices[0], [span for span in chord if span.pitches[0] >= border]),
+            (voices[1], [span for span in chord if span.pitches[0] < border]),
+        ):
+            voice.extend(chords_of(part))
+    return _uncrossed(joined(voices[0]), joined(voices[1]))
+
+
+def _border(chord: Iterable[tuple[Span, Sequence[int]]]) -> int:
+    """The lowest pitch of the upper voice in a chord, of whose notes each comes with what begins while it is held."""
+    held = [(span.pitches[0], sum(meanwhile) / len(meanwhile)) for span, meanwhile in chord if meanwhile]
+    below = [pitch for pitch, middle in held if pitch < middle]
+    above = [pitch for pitch, middle in held if pitch >= middle]
+    return max(below) + 1 if below else min(above, default=0)
+
+
+def _uncrossed(upper: Iterable[Span], lower: Iterable[Span]) -> tuple[list[Span], list[Span]]:
+    """Two voices of which neither sounds on into a note of the other that lies on its wrong side."""
+    voices: tuple[list[Span], list[Span]] = ([], [])
+    for span, which in sorted([*((span, 0) for span in upper), *((span, 1) for span in lower)]):
+        voices[which].append(span)
+        other = voices[1 - which]
+        if other and span.start < other[-1].end and other[-1].start < span.start:
+            above, below = (span, other[-1]) if which == 0 else (other[-1], span)
+            if above.pitches[0] <= below.pitches[-1]:
+                other[-1] = other[-1]._replace(end=span.start)
+    return voices
+
+
+def below(spans: Iterable[Span], melody: Sequence[Span]) -> list[Span]:
+    """Chords without the tones that a melody reaches down to while they sound.
+
+    Parameters
+    ----------
+    spans
+        Chords, in any order.
+    melody
+        In order, without overlap.
+    """
+    ends = [span.end for span in melody]
+    kept = []
+    for span in spans:
+        first = bisect_right(ends, span.start)
+        last = bisect_left(melody, span.end, key=lambda it: it.start)
+        lowest = min((it.pitches[0] for it in melody[first:last]), default=LOWEST_PITCH + 127)
+        if pitches := tuple(pitch for pitch in span.pitches if pitch < lowest):
+            kept.append(span._replace(pitches=pitches))
+    return kept
 
 
 def struck(notes: Iterable[Note], grid: Grid, timeline: Timeline, bars: Sequence[BarFrame]) -> list[Span]:

@@ -8,10 +8,12 @@ one, and neighbouring blocks of one letter are one section.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from string import ascii_uppercase
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from bridge.model import COMPONENT_OF_KEY, COMPONENTS, Note
 from bridge.music.chroma import chroma
 from bridge.music.timeline import Bar, Timeline
+from bridge.progress import Progress
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +54,38 @@ class Section:
     label: str
 
 
-def find_sections(parts: Mapping[str, Sequence[Note]], timeline: Timeline) -> tuple[Section, ...]:
+class _Described(NamedTuple):
+    """Stretches of music of one length, so that any two can be compared without comparing all with all.
+
+    Attributes
+    ----------
+    directions
+        Whose product of two is how alike their harmony, bass and drums are; (stretches, features).
+    levels
+        How much each part plays, whose differences add up to how unlike they are in that; (stretches, parts).
+    """
+
+    directions: NDArray[np.float32]
+    levels: NDArray[np.float32]
+
+    def blocks(self, starts: Sequence[int], length: int) -> _Described:
+        """Stretches of `length` of these each; none may reach beyond the end."""
+        places = np.add.outer(np.asarray(starts, dtype=np.intp), np.arange(length))
+        directions, levels = (
+            (rows[places] / scale).reshape(len(starts), length * rows.shape[1])
+            for rows, scale in ((self.directions, np.float32(math.sqrt(length))), (self.levels, np.float32(length)))
+        )
+        return _Described(directions, levels)
+
+    def likeness(self, index: int) -> NDArray[np.float32]:
+        """How alike each stretch is to one of them, from 0 to 1."""
+        apart = np.abs(self.levels - self.levels[index]).sum(axis=1)
+        return np.asarray(self.directions @ self.directions[index] + np.float32(WEIGHTS[3]) - apart)
+
+
+def find_sections(
+    parts: Mapping[str, Sequence[Note]], timeline: Timeline, progress: Progress | None = None
+) -> tuple[Section, ...]:
     """The sections of a song.
 
     Parameters
@@ -60,13 +94,21 @@ def find_sections(parts: Mapping[str, Sequence[Note]], timeline: Timeline) -> tu
         Notes by part (``bass``, ``melody``, ``vocals``, ``drums``); components of the drums are not to be among them.
     timeline
         Where the bars are. A pick-up bar belongs to no section.
+    progress
+        Told how far it is; cancels.
+
+    Raises
+    ------
+    Cancelled
+        When asked to stop.
     """
     bars = _whole_bars(timeline)
     if not bars:
         return ()
-    alike = np.average(_likeness(parts, bars, timeline), axis=0, weights=WEIGHTS)
-    starts = _block_starts(alike)
-    labels = _labels(alike, starts)
+    progress = progress or Progress()
+    described = _described(parts, bars, timeline)
+    starts = _block_starts(described, progress.part(0.0, 0.7))
+    labels = _labels(described, starts, progress.part(0.7, 1.0))
     sections = []
     for label, run in groupby(range(len(starts)), key=labels.__getitem__):
         blocks = list(run)
@@ -83,17 +125,21 @@ def _whole_bars(timeline: Timeline) -> list[Bar]:
     return bars
 
 
-def _likeness(parts: Mapping[str, Sequence[Note]], bars: Sequence[Bar], timeline: Timeline) -> tuple[Floats, ...]:
-    """How alike all pairs of bars are, in each respect of `WEIGHTS`; each (bars, bars), 0 to 1."""
+def _described(parts: Mapping[str, Sequence[Note]], bars: Sequence[Bar], timeline: Timeline) -> _Described:
+    """What is compared of each bar."""
     edges = [bars[0].start_tick, *(bar.end_tick for bar in bars)]
     pitched = {name: chroma(notes, edges, timeline) for name, notes in parts.items() if name != "drums"}
     nothing = np.zeros((len(bars), 12))
     drums = _drum_patterns(parts.get("drums", ()), edges, timeline)
     amounts = np.stack([*(weights.sum(axis=1) for weights in pitched.values()), drums.sum(axis=1)], axis=1)
-    harmony, bass, pattern = (
-        _cosines(it) for it in (sum(pitched.values(), nothing), pitched.get("bass", nothing), drums)
-    )
-    return harmony, bass, pattern, _closeness(amounts)
+    harmony = sum(pitched.values(), nothing)
+    directions = [
+        math.sqrt(weight) * _direction(feature)
+        for weight, feature in zip(WEIGHTS[:3], (harmony, pitched.get("bass", nothing), drums), strict=True)
+    ]
+    levels = np.minimum(1.0, amounts / np.maximum(1e-9, np.quantile(amounts, 0.9, axis=0)))
+    levels *= WEIGHTS[3] / levels.shape[1]
+    return _Described(np.concatenate(directions, axis=1).astype(np.float32), levels.astype(np.float32))
 
 
 def _drum_patterns(drums: Sequence[Note], edges: Sequence[int], timeline: Timeline) -> Floats:
@@ -109,61 +155,61 @@ def _drum_patterns(drums: Sequence[Note], edges: Sequence[int], timeline: Timeli
     return strokes.reshape(len(strokes), -1)
 
 
-def _cosines(feature: Floats) -> Floats:
-    """How alike the directions of all pairs of rows are, from 0 to 1; rows of nothing are alike."""
-    norms = np.linalg.norm(feature, axis=1)
-    unit = feature / np.maximum(norms, 1e-9)[:, None]
-    empty = norms < 1e-9
-    return np.asarray(unit @ unit.T + np.outer(empty, empty))
+def _direction(feature: Floats) -> Floats:
+    """Each row at length 1, so that a product of two is their cosine; rows of nothing are alike and like no other."""
+    norms = np.linalg.norm(feature, axis=1, keepdims=True)
+    return np.concatenate([feature / np.maximum(norms, 1e-9), norms < 1e-9], axis=1)
 
 
-def _closeness(amounts: Floats) -> Floats:
-    """How close all pairs of rows are, from 0 to 1, each column measured against what it mostly is at its fullest."""
-    levels = np.minimum(1.0, amounts / np.maximum(1e-9, np.quantile(amounts, 0.9, axis=0)))
-    apart = sum(np.abs(level[:, None] - level) for level in levels.T)  # a column at a time: hours of bars fit in memory
-    return np.asarray(1.0 - apart / levels.shape[1])
-
-
-def _block_starts(alike: Floats) -> list[int]:
+def _block_starts(bars: _Described, progress: Progress) -> list[int]:
     """Bars at which blocks begin; what is left of a block at the end belongs to the one before it."""
-    bars = len(alike)
-    length = BLOCK_BARS if bars >= 2 * BLOCK_BARS else SHORT_BLOCK_BARS
-    regular = list(range(0, max(1, bars - SHORT_BLOCK_BARS + 1), length))
-    shifted = [0, *range(SHORT_BLOCK_BARS, bars - SHORT_BLOCK_BARS + 1, length)]
-    if length == SHORT_BLOCK_BARS or _repetition(alike, shifted) < _repetition(alike, regular) + CLEARLY_BETTER:
+    count = len(bars.levels)
+    length = BLOCK_BARS if count >= 2 * BLOCK_BARS else SHORT_BLOCK_BARS
+    regular = list(range(0, max(1, count - SHORT_BLOCK_BARS + 1), length))
+    shifted = [0, *range(SHORT_BLOCK_BARS, count - SHORT_BLOCK_BARS + 1, length)]
+    if length == SHORT_BLOCK_BARS:
         return regular
-    return shifted
+    late = _repetition(bars, shifted, progress.part(0.0, 0.5))
+    return shifted if late >= _repetition(bars, regular, progress.part(0.5, 1.0)) + CLEARLY_BETTER else regular
 
 
-def _repetition(alike: Floats, starts: Sequence[int]) -> float:
+def _repetition(bars: _Described, starts: Sequence[int], progress: Progress) -> float:
     """How well whole blocks repeat: for each the likeness of the one most like it, on average; 0 for fewer than two."""
-    whole = [start for start, end in pairwise([*starts, len(alike)]) if end - start >= BLOCK_BARS]
+    ends = [*starts[1:], len(bars.levels)]
+    whole = [start for start, end in zip(starts, ends, strict=True) if end - start >= BLOCK_BARS]
     if len(whole) < 2:
         return 0.0
-    best = [max(_block_likeness(alike, one, other) for other in whole if other != one) for one in whole]
-    return float(np.mean(best))
+    blocks = bars.blocks(whole, BLOCK_BARS)
+    total = 0.0
+    for index in range(len(whole)):
+        alike = blocks.likeness(index)
+        alike[index] = 0.0
+        total += float(alike.max())
+        progress.at((index + 1) / len(whole))
+    return total / len(whole)
 
 
-def _block_likeness(alike: Floats, first: int, second: int, length: int = BLOCK_BARS) -> float:
-    """How alike two blocks are, bar by bar; where the song ends within one, as far as it goes."""
-    length = min(length, len(alike) - first, len(alike) - second)
-    return float(np.mean(np.diagonal(alike[first : first + length, second : second + length])))
-
-
-def _labels(alike: Floats, starts: Sequence[int]) -> list[str]:
+def _labels(bars: _Described, starts: Sequence[int], progress: Progress) -> list[str]:
     """A letter for each block."""
-    ends = [*starts[1:], len(alike)]
-    groups: list[list[int]] = []
-    labels = []
-    for start, end in zip(starts, ends, strict=True):
-        fits = [np.mean([_block_likeness(alike, other, start, end - start) for other in group]) for group in groups]
-        best = int(np.argmax(fits)) if fits else 0
-        if not fits or fits[best] < ALIKE:
-            best = len(groups)
-            groups.append([])
-        groups[best].append(start)
-        labels.append(_letter(best))
-    return labels
+    ends = [*starts[1:], len(bars.levels)]
+    lengths = [end - start for start, end in zip(starts, ends, strict=True)]
+    blocks = bars.blocks(starts[:-1], lengths[0])
+    groups: list[int] = []
+    for index, length in enumerate(lengths):
+        if index == len(starts) - 1:  # it may be longer or shorter
+            blocks = bars.blocks(starts, length)
+        groups.append(_group(blocks.likeness(index)[:index], groups))
+        progress.at((index + 1) / len(starts))
+    return [_letter(group) for group in groups]
+
+
+def _group(alike: NDArray[np.float32], groups: Sequence[int]) -> int:
+    """The group of a block, by how alike it is to each earlier one and what groups these are in; a new one if none."""
+    if not groups:
+        return 0
+    fits = np.bincount(groups, weights=alike) / np.bincount(groups)
+    best = int(np.argmax(fits))
+    return best if fits[best] >= ALIKE else len(fits)
 
 
 def _letter(index: int) -> str:

@@ -102,6 +102,8 @@ class ResultFolder:
         self._work = self.target.parent / f"{WORK_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         self._new = self._work / "new"
         self._made: list[Path] = []
+        #: Once it is in place: relative paths of the user's files that could not stay where they were.
+        self.kept: tuple[str, ...] = ()
 
     def __enter__(self) -> ResultFolder:
         try:
@@ -180,7 +182,7 @@ class ResultFolder:
         try:
             if error is None:
                 self._new.stat()  # missing where someone tidied up; then the user's files must stay where they are
-                _publish(self._work, self.target)
+                self.kept = tuple(_publish(self._work, self.target))
                 self._made = []
         except OSError as refusal:
             raise unwritable(self.target, refusal) from refusal
@@ -214,19 +216,20 @@ def _check_replaceable(target: Path) -> None:
     if not os.path.lexists(target):
         return
     if not target.is_dir():
-        raise OutputUnwritable(
-            f"{printable(target)} is in the way and no folder; move it or choose another folder with --out"
-        )
+        raise OutputUnwritable(f"{printable(target)} is in the way and no folder; move it or use another folder")
     if any(target.iterdir()) and manifests.written_files(target) is None:
         raise OutputUnwritable(
-            f"{printable(target)} holds files that are no result of Stembridge; "
-            "move it or choose another folder with --out"
+            f"{printable(target)} holds files that are no result of Stembridge; move it or use another folder"
         )
 
 
-def _publish(work: Path, target: Path) -> None:
-    """Put ``work/new`` at the target and what is there now into ``work/old-*``; after a failure all is as before."""
+def _publish(work: Path, target: Path) -> list[str]:
+    """Put ``work/new`` at the target and what is there now into ``work/old-*``; after a failure all is as before.
+
+    Returns the paths of the user's files that could not stay where they were.
+    """
     undo = contextlib.ExitStack()
+    kept: list[str] = []
     takeover = Takeover.read(work)
     with undo:
         for attempt in range(_ATTEMPTS):
@@ -238,7 +241,7 @@ def _publish(work: Path, target: Path) -> None:
             if takeover is not None and not takeover.is_from(aside):
                 raise changed_meanwhile(target)
             if aside.exists():
-                move_kept(aside, work / "new", undo, takeover.paths if takeover else ())
+                kept += move_kept(aside, work / "new", undo, takeover.paths if takeover else ())
             try:
                 (work / "new").rename(target)
             except OSError as error:
@@ -246,4 +249,5 @@ def _publish(work: Path, target: Path) -> None:
                     raise
                 continue  # another conversion put its result there meanwhile; it is an earlier result now
             undo.pop_all()
-            return
+            break
+    return kept

@@ -20,6 +20,8 @@ from bridge.write import manifest as manifests
 
 #: Where a user's file goes when the new result has one of that name; ``kept-2`` and so on where that is taken too.
 KEPT = "kept"
+#: How a Live Set's name ends.
+_SET = ".als"
 #: In a work folder: what the result in the making takes over from the one that it replaces.
 TAKEOVER = "takeover.json"
 
@@ -73,9 +75,16 @@ def make_folders(folder: Path, made: list[Path]) -> None:
             made.append(path)
 
 
-def move_kept(old: Path, heir: Path, undo: contextlib.ExitStack, taken_over: Iterable[str] = ()) -> None:
-    """Move the user's files from an earlier result to another, and those of its own that are taken over."""
+def move_kept(old: Path, heir: Path, undo: contextlib.ExitStack, taken_over: Iterable[str] = ()) -> list[str]:
+    """Move the user's files from an earlier result to another, and those of its own that are taken over.
+
+    Returns
+    -------
+    list of str
+        Relative paths of the user's files that could not stay where they were.
+    """
     users = list(_users_files(old))
+    moved: list[str] = []
     for path in (old / relative for relative in taken_over):
         place = heir / path.relative_to(old)
         if path.is_file() and path not in users and _is_free(place):
@@ -85,7 +94,11 @@ def move_kept(old: Path, heir: Path, undo: contextlib.ExitStack, taken_over: Ite
         relative = path.relative_to(old)
         if _is_folder(path) and _is_folder(heir / relative):
             continue  # an empty folder
-        _move(path, next(place for place in _places_for(relative, heir) if _is_free(place)), undo)
+        place = next(place for place in _places_for(relative, heir) if _is_free(place))
+        _move(path, place, undo)
+        if place != heir / relative:
+            moved.append(place.relative_to(heir).as_posix())
+    return moved
 
 
 def move_back(source: Path, target: Path, made: list[Path]) -> None:
@@ -98,14 +111,23 @@ def move_back(source: Path, target: Path, made: list[Path]) -> None:
 
 
 def as_written(folder: Path) -> Iterator[str]:
-    """Relative paths of the files in a result that are ours: as its manifest lists them, and not changed since."""
+    """Relative paths of the files in a result that are ours: as its manifest lists them, and not changed since.
+
+    A Live project in which the user has saved a set is the user's as a whole, for the set plays the samples in it.
+    """
     written = manifests.written_files(folder) or {}
     finished_ns = (folder / manifests.NAME).stat().st_mtime_ns if written else 0
-    for relative, size in written.items():
-        with contextlib.suppress(OSError):  # it is gone
-            facts = (folder / relative).lstat()
-            if stat.S_ISREG(facts.st_mode) and facts.st_mtime_ns <= finished_ns and facts.st_size == size:
-                yield relative
+    same = [path for path, file in written.items() if _is_same(folder / path, file, finished_ns)]
+    projects = {path.rpartition("/")[0] for path in written if path.endswith(_SET)} - {""}
+    ours = set(same)
+    users = tuple(f"{project}/" for project in projects if not _sets_in(folder, project) <= ours)
+    return (path for path in same if not path.startswith(users))
+
+
+def has_users_set(folder: Path, project: str) -> bool:
+    """Whether a folder of a result, where there is one, holds a Live Set that the user has saved."""
+    sets = _sets_in(folder, project)
+    return bool(sets) and not sets <= set(as_written(folder))
 
 
 def leaves(folder: Path) -> Iterator[Path]:
@@ -115,6 +137,27 @@ def leaves(folder: Path) -> Iterator[Path]:
             yield from leaves(path)
         else:
             yield path
+
+
+def _is_same(path: Path, file: manifests.File, finished_ns: int) -> bool:
+    """Whether a file is as the manifest, finished at a time, lists it.
+
+    One that is no younger than the manifest is known by its size. In a copy of a result all files are as young as the
+    copy, and are known by their content.
+    """
+    try:
+        facts = path.lstat()
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size != file.bytes:
+            return False
+        return facts.st_mtime_ns <= finished_ns or (file.crc32 is not None and manifests.crc32_of(path) == file.crc32)
+    except OSError:  # it is gone, or can't be read
+        return False
+
+
+def _sets_in(folder: Path, project: str) -> set[str]:
+    """Relative paths of the Live Sets in a folder of a result; without the hidden files of some file systems."""
+    places = (folder / project).glob(f"*{_SET}")
+    return {place.relative_to(folder).as_posix() for place in places if not place.name.startswith(".")}
 
 
 def _users_files(folder: Path) -> Iterator[Path]:

@@ -115,8 +115,15 @@ def part_file(part: MidiPart, timeline: Timeline, *, key: str | None = None) -> 
     )
 
 
-def song_file(parts: Iterable[MidiPart], timeline: Timeline, *, title: str = "song", key: str | None = None) -> bytes:
-    """All parts as a MIDI file of type 1: a first track with tempo, time signature and key, then one for each part.
+def song_file(
+    parts: Iterable[MidiPart],
+    timeline: Timeline,
+    *,
+    title: str = "song",
+    key: str | None = None,
+    markers: Iterable[tuple[float, str]] = (),
+) -> bytes:
+    """All parts as a MIDI file of type 1: a first track with tempo, meter, key and markers, then one for each part.
 
     Parameters
     ----------
@@ -124,8 +131,10 @@ def song_file(parts: Iterable[MidiPart], timeline: Timeline, *, title: str = "so
         As for `part_file`.
     title
         Name of the first track, which sequencers show as the song's.
+    markers
+        (seconds, text), ascending; those of one moment stay in their order.
     """
-    conductor = _track(title, _conductor_events(timeline, key), timeline)
+    conductor = _track(title, [*_conductor_events(timeline, key), *_marker_events(timeline, markers)], timeline)
     return _file_bytes(1, [conductor, *(_track(part.name, _part_events(part, timeline), timeline) for part in parts)])
 
 
@@ -168,6 +177,11 @@ def _conductor_events(timeline: Timeline, key: str | None) -> list[_Event]:
     if key is not None:
         events.append(_Event(0, _SETUP, MetaMessage("key_signature", key=_key_signature(key))))
     return events
+
+
+def _marker_events(timeline: Timeline, markers: Iterable[tuple[float, str]]) -> Iterator[_Event]:
+    for seconds, text in markers:
+        yield _Event(max(0, timeline.seconds_to_ticks(seconds)), _SETUP, MetaMessage("marker", text=_ascii(text)))
 
 
 def _part_events(part: MidiPart, timeline: Timeline) -> Iterator[_Event]:

@@ -110,16 +110,17 @@ def write_result(
     parts = dict(_with_components(findings.parts))
     found = {name: part.notes for name, part in parts.items()}
     timeline = Timeline.from_grid(findings.grid, findings.duration_s)
-    harmony = find_harmony(found, timeline, options)
+    harmony = find_harmony(found, timeline, options, progress.stage("harmony"))
     curves: Curves = {}
     if options.expression:
         stems = {name: folder.path(f"stems/{name}.wav") for name in findings.stems}
         curves = expression_of(stems, found, progress.stage("expression"))
-    write_midi(folder, arrange(found, timeline, options, harmony.key), timeline, options, harmony.key, curves)
+    write_midi(folder, arrange(found, timeline, options, harmony.key), timeline, options, harmony, curves)
     for name, part in parts.items():
         folder.write_bytes(f"notes/{name}.json", notes.encode(name, part.notes))
     warnings = (*warnings, *shortfalls(found, options, curves))
-    manifest = _manifest(findings, parts, harmony, options, folder.listing(), timings_s, warnings)
+    files = [manifests.File.of(folder.content, path) for path in folder.listing()]
+    manifest = _manifest(findings, parts, harmony, options, files, timings_s, warnings)
     write_manifest(folder, manifest)
     return manifest
 
@@ -129,7 +130,7 @@ def write_midi(
     played: Mapping[str, Sequence[Note]],
     timeline: Timeline,
     options: MidiOptions,
-    key: str | None,
+    harmony: Harmony,
     curves: Curves,
 ) -> None:
     """Write a MIDI file for each part and component, and one with all parts.
@@ -144,18 +145,25 @@ def write_midi(
         Where the beats and bars are.
     options
         What else is written: bends, programs.
-    key
-        Such as ``A minor``; None where it isn't known.
+    harmony
+        The key of all files; chords and sections are markers in the one with all parts.
     curves
         The expression of parts that have any.
     """
     tracks = []
     for name, part in played.items():
         track = midi.MidiPart.of(name, part, options, curves.get(name, ()))
-        folder.write_bytes(f"midi/{name}.mid", midi.part_file(track, timeline, key=key))
+        folder.write_bytes(f"midi/{name}.mid", midi.part_file(track, timeline, key=harmony.key))
         if name in PARTS:
             tracks.append(track)
-    folder.write_bytes("midi/song.mid", midi.song_file(tracks, timeline, key=key))
+    song = midi.song_file(tracks, timeline, key=harmony.key, markers=_markers(harmony))
+    folder.write_bytes("midi/song.mid", song)
+
+
+def _markers(harmony: Harmony) -> list[tuple[float, str]]:
+    """Sections and chords as (seconds, text), ascending; where both begin, the section comes first."""
+    sections = [(it.start_s, f"Section {it.label}") for it in harmony.sections]
+    return sorted([*sections, *((it.start_s, it.symbol) for it in harmony.chords)], key=lambda marker: marker[0])
 
 
 def shortfalls(found: Mapping[str, Sequence[Note]], options: MidiOptions, curves: Curves) -> Iterator[str]:
@@ -174,15 +182,24 @@ def write_manifest(folder: ResultFolder, manifest: manifests.Manifest) -> None:
     folder.write_bytes(manifests.NAME, manifests.encode(manifest))
 
 
-def find_harmony(found: Mapping[str, Sequence[Note]], timeline: Timeline, options: MidiOptions) -> Harmony:
-    """Key, chords and sections of notes as they were detected, but at the pitches at which they are written."""
+def find_harmony(
+    found: Mapping[str, Sequence[Note]], timeline: Timeline, options: MidiOptions, progress: Progress
+) -> Harmony:
+    """Key, chords and sections of notes as they were detected, but at the pitches at which they are written.
+
+    Raises
+    ------
+    Cancelled
+        When asked to stop.
+    """
     parts = {name: found[name] for name in PARTS if name in found}
     key = find_key(found, options)
     scale = scale_of(options, key)
     pitched = {name: pitches(name, part, options, scale) for name, part in parts.items() if name in PITCHED_PARTS}
     heard = [note for part in pitched.values() for note in part]
+    progress.at(0.1)
     chords = find_chords(heard, pitched.get("bass", []), timeline, key)
-    return Harmony(key, chords, find_sections(parts, timeline))
+    return Harmony(key, chords, find_sections(parts, timeline, progress.part(0.5, 1.0)))
 
 
 def find_key(found: Mapping[str, Sequence[Note]], options: MidiOptions) -> str | None:
@@ -191,9 +208,8 @@ def find_key(found: Mapping[str, Sequence[Note]], options: MidiOptions) -> str |
         scale = parse_scale(options.scale)
         if scale.kind in TONIC_NAMES:
             return f"{TONIC_NAMES[scale.kind][scale.tonic]} {scale.kind}"
-    key = estimate_key(
-        note for name in PITCHED_PARTS if name in found for note in pitches(name, found[name], options, None)
-    )
+    heard = {name: pitches(name, found[name], options, None) for name in PITCHED_PARTS if name in found}
+    key = estimate_key((note for part in heard.values() for note in part), heard.get("bass", ()))
     return key.name if key else None
 
 
@@ -211,7 +227,7 @@ def _manifest(
     parts: Mapping[str, PartFindings],
     harmony: Harmony,
     options: MidiOptions,
-    files: Mapping[str, int],
+    files: Sequence[manifests.File],
     timings_s: Mapping[str, float],
     warnings: Sequence[str],
 ) -> manifests.Manifest:
@@ -234,7 +250,7 @@ def _manifest(
         key=harmony.key,
         separator=findings.separator,
         parts=tuple(_part(name, part, findings.stems, options) for name, part in parts.items()),
-        files=tuple(manifests.File(path=path, bytes=size) for path, size in sorted(files.items())),
+        files=tuple(files),
         timings_s=dict(timings_s),
         warnings=tuple(warnings),
         midi=options,

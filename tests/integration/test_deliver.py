@@ -94,6 +94,66 @@ def test_a_result_can_be_delivered_later_and_its_midi_made_anew(deliver) -> None
     }
 
 
+def test_how_deliveries_are_made_is_remembered(deliver) -> None:
+    make_result(FOLDER)
+    font = Path("my.sf2")
+    font.write_bytes(b"")
+    code, _, _ = deliver(
+        str(FOLDER), "--deliver", "als,loops", "--loop-bars", "2", "--no-audio-tracks", "--whole-notes",
+        "--soundfont", str(font),
+    )  # fmt: skip
+    assert code == 0
+    code, _, _ = deliver(str(FOLDER), "--deliver", "loops", "--transpose", "5")
+    assert code == 0
+    options = {
+        "loop_bars": 2, "split_notes": False, "audio_tracks": False, "soundfont": str(font.resolve()),
+        "kinds": ["als", "loops"],
+    }  # fmt: skip
+    assert manifest()["deliver"] == options
+    assert (FOLDER / "loops/bars-001-002").is_dir()
+    assert not list(FOLDER.glob("* Project/Samples"))
+    code, _, _ = deliver(str(FOLDER), "--deliver", "als", "--soundfont", "bundled", "--audio-tracks")
+    assert code == 0
+    assert manifest()["deliver"] == {**options, "soundfont": None, "audio_tracks": True}
+    assert list(FOLDER.glob("* Project/Samples"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets no folder go in which somebody is")
+def test_delivering_from_within_the_result_says_that_its_folder_is_a_new_one(deliver, monkeypatch) -> None:
+    make_result(FOLDER)
+    back = Path.cwd()
+    monkeypatch.chdir(FOLDER)
+    code, events, _ = deliver(os.curdir, "--deliver", "loops")
+    again, _, err = deliver(os.curdir, "--deliver", "loops")
+    monkeypatch.chdir(back)
+    assert code == 0
+    warnings = [event["message"] for event in events if event["event"] == "warning"]
+    assert warnings == ["the folder that you are in was replaced by a new one; enter that with: cd ."]
+    assert again == 2
+    assert err == (
+        "stembridge: the folder that you are in is gone, or a new one has taken its place; enter that with: cd .\n"
+    )
+    assert (FOLDER / "loops/bars-001-008").is_dir()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of the size of files")
+def test_a_delivery_for_which_there_is_no_room_does_not_name_options_that_it_lacks(deliver) -> None:
+    import resource
+    import signal
+
+    make_result(FOLDER)
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        code, _, err = deliver(str(FOLDER), "--deliver", "als")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert code == 6
+    assert "use another folder" in err
+    assert "--out" not in err
+
+
 def test_a_delivery_that_cannot_be_made_loses_nothing_else(deliver) -> None:
     make_result(FOLDER)
     (FOLDER / "stems/bass.wav").unlink()

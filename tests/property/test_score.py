@@ -10,7 +10,7 @@ from bridge.deliver.score_sheet import full_score, piano_reduction
 from bridge.deliver.score_xml import musicxml
 from bridge.model import BeatGrid, Note
 from bridge.music.chords import NO_CHORD, find_chords, split_symbol
-from bridge.music.rhythm import bar_frames, chords_of, grid_of, joined, placed, writable
+from bridge.music.rhythm import bar_frames, chords_of, grid_of, joined, placed, two_voices, writable
 from bridge.music.sections import find_sections
 from bridge.music.timeline import Timeline
 from bridge.progress import Progress
@@ -72,6 +72,17 @@ def test_no_pitch_is_lost(grid, played):
     root = ET.fromstring(musicxml(full_score(made, Progress()), Progress()))
     written = {note.pitch for note in heard(next(root.iter("part")))}
     assert written == {writable(note.pitch) for note in played}
+
+
+@given(grids(), notes())
+@settings(deadline=None, max_examples=60)
+def test_two_voices_never_cross(grid, played):
+    timeline = Timeline.from_grid(grid, DURATION_S)
+    upper, lower = two_voices(played, grid_of(played, bar_frames(timeline), timeline), timeline)
+    for above in upper:
+        for below in lower:
+            if above.start < below.end and below.start < above.end:
+                assert above.pitches[0] > below.pitches[-1]
 
 
 @given(grids(), notes())

@@ -21,7 +21,7 @@ from bridge.progress import Progress
 from bridge.write.manifest import COLORS
 from tests.daw_support import ROOT, Folder, ReadSet, part, problems, song, steady, stem, value
 
-SILENT = DeliverOptions(als_audio=False)
+SILENT = DeliverOptions(audio_tracks=False)
 PARTS = ("bass", "melody", "vocals", "drums")
 
 
@@ -205,7 +205,7 @@ def test_locators_name_sections_loops_and_chords_one_for_each_place(tmp_path: Pa
 
 def test_locators_are_as_far_apart_as_loops_and_number_bars_like_them(tmp_path: Path):
     grid = steady(downbeat=2, beats=18)  # a pick-up of two beats, then four bars
-    read = written(song([part("bass")], grid, 9.0), tmp_path, DeliverOptions(als_audio=False, loop_bars=3))
+    read = written(song([part("bass")], grid, 9.0), tmp_path, DeliverOptions(audio_tracks=False, loop_bars=3))
     assert read.locators() == [(0.0, "Pick-up"), (4.0, "Bars 1–3"), (16.0, "Bar 4")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 import xml.etree.ElementTree as ET
 import zipfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.deliver import dawproject
-from bridge.errors import Cancelled
+from bridge.errors import Cancelled, OutputUnwritable
 from bridge.model import BeatGrid, DeliverOptions, MidiOptions, Note
 from bridge.music.chords import Chord
 from bridge.progress import Progress
@@ -83,7 +84,7 @@ def test_stems_are_in_the_archive_and_lie_in_beats_where_their_seconds_are(tmp_p
 
 
 def test_without_audio_there_are_only_notes(tmp_path: Path):
-    root = written(song(band(stem(tmp_path / "stem.wav"))), tmp_path, DeliverOptions(als_audio=False))
+    root = written(song(band(stem(tmp_path / "stem.wav"))), tmp_path, DeliverOptions(audio_tracks=False))
     assert not list(root.iter("Audio"))
     assert zipfile.ZipFile(tmp_path / "song.dawproject").namelist() == ["metadata.xml", "project.xml"]
 
@@ -109,10 +110,10 @@ def test_bends_are_points_of_the_pitch_wheel_with_its_middle_at_a_half(tmp_path:
     root = written(song([part("vocals", [bent])], midi=MidiOptions(pitch_bend=True)), tmp_path)
     points = root.find(".//Clip/Lanes/Points")
     assert points.find("Target").get("expression") == "pitchBend"
-    assert [(it.get("time"), it.get("value")) for it in points.iter("RealPoint")] == [
-        ("1", "0.75"),
-        ("2", "0"),
-        ("3", "0.5"),
+    assert [(it.get("time"), it.get("value"), it.get("interpolation")) for it in points.iter("RealPoint")] == [
+        ("1", "0.75", "hold"),
+        ("2", "0", "hold"),
+        ("3", "0.5", "hold"),
     ]
     assert root.find(".//Clip").get("comment").endswith("set the instrument's bend range to ±2.")
     assert faults(tmp_path / "song.dawproject") == []
@@ -135,6 +136,15 @@ def test_the_same_song_gives_the_same_bytes(tmp_path: Path):
         written(made, tmp_path / folder)
         digests.add(hashlib.sha256((tmp_path / folder / "song.dawproject").read_bytes()).digest())
     assert len(digests) == 1
+
+
+def test_a_disk_without_room_is_said_before_anything_is_written(tmp_path: Path, monkeypatch):
+    audio = stem(tmp_path / "stem.wav")
+    free = shutil.disk_usage(tmp_path)._replace(free=audio.stat().st_size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    with pytest.raises(OutputUnwritable, match=r"^the DAWproject needs \d+ MB .* free some space$"):
+        written(song(band(audio)), tmp_path)
+    assert not (tmp_path / "song.dawproject").exists()
 
 
 def test_it_stops_when_asked_to(tmp_path: Path):

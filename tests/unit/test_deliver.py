@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +18,7 @@ import pytest
 
 from bridge.deliver import kinds as table
 from bridge.deliver.kinds import KINDS, Kind
+from bridge.deliver.make import make
 from bridge.deliver.song import read_song
 from bridge.deliver.update import deliver
 from bridge.errors import Cancelled, EngineFailed, InvalidRequest, OutputUnwritable
@@ -23,6 +26,7 @@ from bridge.model import DeliverOptions, MidiOptions, Note
 from bridge.names import DELIVERIES, deliveries_named
 from bridge.progress import Progress, Report
 from bridge.write import manifest as manifests
+from bridge.write.files import ResultFolder
 from tests.deliver_support import NOTES, content, make_result
 
 LOOPS = DeliverOptions(("loops",))
@@ -145,6 +149,99 @@ def test_the_users_own_files_stay(result: Path) -> None:
     assert not {"midi/bass.mid", "loops/mine.wav", "kept/loops/bars-001-008/bass.mid"} & listed
     deliver(result, LOOPS, MidiOptions(), Progress())  # and they are the user's for ever
     assert tree(result)["kept/midi/bass.mid"] == b"edited"
+
+
+def test_a_live_project_in_which_the_user_saved_a_set_stays_whole_and_the_new_one_goes_beside_it(result: Path) -> None:
+    als = DeliverOptions(("als",))
+    deliver(result, als, None, Progress())
+    project = result / "song Project"
+    saved = project / "song.als"
+    saved.write_bytes(saved.read_bytes() + b"mine")
+    before = content(project)
+    assert any(path.startswith("Samples/") for path in before)
+    delivered = deliver(result, replace(als, audio_tracks=False), MidiOptions(transpose=5), Progress())
+    assert content(project) == before
+    assert delivered.remarks == (
+        "the Live project in which you saved a set stays as it is; the new set is song (2) Project/song (2).als",
+    )
+    assert not (result / "kept").exists()
+    listed = {file.path for file in delivered.manifest.files if file.kind == "als"}
+    assert "song (2) Project/song (2).als" in listed
+    assert not any(path.startswith("song Project/") for path in listed)
+    again = deliver(result, als, None, Progress())
+    assert {path.name for path in result.glob("* Project")} == {"song Project", "song (2) Project"}
+    (result / "song (2) Project/take 2.als").write_bytes(b"saved under another name")
+    deliver(result, als, None, Progress())
+    assert (result / "song (3) Project/song (3).als").is_file()
+    assert (result / "song (2) Project/song (2).als").is_file()
+    make_result(result)  # as a conversion does
+    assert content(project) == before
+    assert len(again.remarks) == 1
+
+
+def test_what_made_room_for_new_files_is_said(result: Path) -> None:
+    deliver(result, LOOPS, None, Progress())
+    names = ("bass.mid", "bass.wav", "drums.mid", "drums.wav")
+    for name in names:
+        (result / "loops/bars-001-008" / name).write_bytes(b"mine")
+    (remark,) = deliver(result, LOOPS, None, Progress()).remarks
+    assert remark == (
+        "files that you added or changed made room for new ones: "
+        "kept/loops/bars-001-008/bass.mid, kept/loops/bars-001-008/bass.wav, kept/loops/bars-001-008/drums.mid "
+        "and 1 more"
+    )
+
+
+def test_with_other_midi_every_delivery_there_is_follows(result: Path) -> None:
+    deliver(result, DeliverOptions(("als", "loops")), None, Progress())
+    before = tree(result)
+    delivered = deliver(result, DeliverOptions(("dawproject",)), MidiOptions(transpose=5), Progress())
+    after = tree(result)
+    assert after["song Project/song.als"] != before["song Project/song.als"]
+    assert after["loops/bars-001-008/bass.mid"] != before["loops/bars-001-008/bass.mid"]
+    assert "song.dawproject" in after
+    assert delivered.manifest.deliver.kinds == ("als", "dawproject", "loops")
+
+
+def test_an_overview_follows_what_it_plays_and_links(result: Path, make_kind: Callable[..., None]) -> None:
+    pages = iter([b"old", b"new"])
+    make_kind(lambda song, out, options, progress: out.write_bytes("overview.html", next(pages)))
+    deliver(result, DeliverOptions(("overview",)), None, Progress())
+    deliver(result, DeliverOptions(()), None, Progress())
+    assert (result / "overview.html").read_bytes() == b"old"
+    deliver(result, LOOPS, None, Progress())
+    assert (result / "overview.html").read_bytes() == b"new"
+
+
+def test_a_copy_of_a_result_is_still_ours_but_for_what_changed(result: Path) -> None:
+    deliver(result, LOOPS, None, Progress())
+    copy = result.parent / "copy"
+    shutil.copytree(result, copy, copy_function=shutil.copyfile)
+    later_ns = (copy / manifests.NAME).stat().st_mtime_ns + 10**9
+    for path in copy.rglob("*"):
+        os.utime(path, ns=(later_ns, later_ns))
+    os.utime(copy / manifests.NAME, ns=(0, 0))
+    edited = copy / "midi/bass.mid"
+    edited.write_bytes(bytes(edited.stat().st_size))
+    listed = {file.path for file in manifests.read(copy).files}
+    after = deliver(copy, replace(LOOPS, loop_bars=4), None, Progress()).manifest
+    assert {path for path in listed if path[:5] != "loops"} - {file.path for file in after.files} == {"midi/bass.mid"}
+    assert not (copy / "kept").exists()
+    assert not (copy / "loops/bars-001-008").exists()
+
+
+def test_a_library_that_swallows_the_interruption_of_the_last_kind_is_no_failure_of_it(
+    result: Path, make_kind: Callable[..., None]
+) -> None:
+    cancelled = threading.Event()
+
+    def swallow(song, out, options, progress) -> None:
+        cancelled.set()
+        raise RuntimeError("callback failed")
+
+    make_kind(swallow)
+    with pytest.raises(Cancelled), ResultFolder(result.parent / "other") as folder:
+        make(read_song(result), folder, DeliverOptions(("overview",)), Progress(cancelled=cancelled))
 
 
 def test_midi_is_made_anew_from_the_notes_as_detected(result: Path) -> None:

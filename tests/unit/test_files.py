@@ -191,14 +191,14 @@ def test_a_file_where_the_output_folder_should_be_is_one_clear_line(tmp_path: Pa
     (tmp_path / "out").write_bytes(b"mine")
     with pytest.raises(OutputUnwritable) as caught:
         make_result(tmp_path / "out" / "song\nsong", {"a": b"1"})
-    assert "--out" in one_line(caught)
+    assert "use another folder" in one_line(caught)
     assert names_in(tmp_path) == ["out"]
 
 
 def test_a_name_that_is_too_long_is_one_clear_line_and_leaves_no_folders(tmp_path: Path) -> None:
     with pytest.raises(OutputUnwritable) as caught:
         make_result(tmp_path / "new" / ("x" * 256) / "song", {"a": b"1"})
-    assert "--out" in one_line(caught)
+    assert "use another folder" in one_line(caught)
     with pytest.raises(OutputUnwritable):
         make_result(tmp_path / "new" / ("x" * 256), {"a": b"1"})
     assert names_in(tmp_path) == []
@@ -253,7 +253,7 @@ def test_a_file_that_does_not_fit_is_one_clear_line_and_leaves_nothing(
 ) -> None:
     with small_file_limit(), pytest.raises(OutputUnwritable) as caught, ResultFolder(tmp_path / "song") as folder:
         write(folder)
-    assert "--out" in one_line(caught)
+    assert "use another folder" in one_line(caught)
     assert names_in(tmp_path) == []
 
 

@@ -139,7 +139,7 @@ def test_each_option_reaches_the_request() -> None:
         deliver=("loops", "als"),
         loop_bars=4,
         split_notes=False,
-        als_audio=False,
+        audio_tracks=False,
         soundfont="/a.sf2",
     )
     assert all(getattr(options, field) != getattr(Options(), field) for field in Options.__struct_fields__)

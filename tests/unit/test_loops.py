@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -12,12 +14,14 @@ import soundfile
 
 from bridge.deliver.loops import CRUMB_TICKS, write
 from bridge.deliver.song import Song
-from bridge.errors import AudioUnreadable, Cancelled, InvalidRequest
+from bridge.errors import AudioUnreadable, Cancelled, InvalidRequest, OutputUnwritable
 from bridge.model import BeatGrid, DeliverOptions, MidiOptions, Note
+from bridge.music.expression import ControlPoint
 from bridge.progress import Progress
-from tests.daw_support import RATE, Folder, part, song, steady
+from tests.daw_support import RATE, Folder, part, song, steady, stem
 
 TICK_S = 0.5 / 480
+CURVE = (ControlPoint(0.0, 10), ControlPoint(15.0, 20), ControlPoint(17.0, 30), ControlPoint(33.0, 40))
 
 
 def on(file: Path) -> list[tuple[int, int, int]]:
@@ -166,6 +170,29 @@ def test_loops_of_a_float_stem_hold_no_time_of_writing(tmp_path: Path) -> None:
     assert data[stamp : stamp + 4] == bytes(4)
 
 
+def test_each_loop_has_the_expression_of_its_own_bars(tmp_path: Path) -> None:
+    loud = replace(part("bass", [Note(15.0, 15.5, 40, 90)]), expression=CURVE)
+    folder = loops(tmp_path, song([loud], steady(beats=72), 36.0, midi=MidiOptions(expression=True)))
+    found = []
+    for name in ("bars-001-008", "bars-009-016", "bars-017-018"):
+        now, points = 0, []
+        for message in mido.MidiFile(folder / name / "bass.mid").tracks[0]:
+            now += message.time
+            if message.type == "control_change" and message.control == 11:
+                points.append((now, message.value))
+        found.append(points)
+    assert found == [[(0, 10), (30 * 480, 20)], [(0, 20), (2 * 480, 30)], [(0, 30), (2 * 480, 40)]]
+
+
+def test_a_disk_without_room_is_said_before_anything_is_written(tmp_path: Path, monkeypatch) -> None:
+    audio = stem(tmp_path / "bass.wav", 36.0)
+    free = shutil.disk_usage(tmp_path)._replace(free=audio.stat().st_size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    with pytest.raises(OutputUnwritable, match=r"^loops need \d+ MB and the disk has \d+ MB left; free some space$"):
+        loops(tmp_path, song([part("bass", audio=audio)], steady(beats=72), 36.0))
+    assert [path for path in (tmp_path / "loops").rglob("*") if path.is_file()] == []
+
+
 def test_a_stem_that_is_gone_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="convert the recording again"):
         loops(tmp_path, song([part("bass", audio=tmp_path / "gone.wav")]))
@@ -182,3 +209,14 @@ def test_loops_can_be_cancelled(tmp_path: Path) -> None:
     cancelled.set()
     with pytest.raises(Cancelled):
         write(bass(), Folder(tmp_path), DeliverOptions(), Progress(cancelled=cancelled))
+
+
+def test_midi_of_the_last_loop_ends_with_the_audio_and_has_the_songs_key(tmp_path: Path) -> None:
+    of = song([part("bass", [Note(16.0, 16.5, 41, 80)])], steady(beats=35), 17.3, key="E minor")
+    folder = loops(tmp_path, of)
+    assert length(folder / "bars-001-008/bass.mid") == 32 * 480
+    assert length(folder / "bars-009-009/bass.mid") == round(1.3 / TICK_S)
+    for file in folder.glob("*/bass.mid"):
+        kinds = {message.type: message for message in mido.MidiFile(file).tracks[0]}
+        assert kinds["key_signature"].key == "Em"
+        assert "marker" not in kinds

@@ -65,6 +65,13 @@ def test_a_part_is_one_track_with_name_tempo_signature_key_and_program():
     ]
 
 
+def test_markers_stand_in_the_first_track_of_a_song():
+    markers = [(0.0, "Section A"), (0.0, "Am7"), (2.0, "F\N{MUSIC SHARP SIGN}")]
+    file = read(song_file([part(Note(0.5, 1.0, 40, 99))], STEADY, markers=markers))
+    found = [[(tick, it.text) for tick, it in timed(track) if it.type == "marker"] for track in file.tracks]
+    assert found == [[(0, "Section A"), (0, "Am7"), (1920, "F?")], []]
+
+
 def test_a_part_without_notes_is_a_valid_file_as_long_as_the_audio():
     file = read(part_file(part(), STEADY))
     kinds = [message.type for message in file.tracks[0]]

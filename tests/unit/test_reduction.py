@@ -55,3 +55,10 @@ def test_outer_lines_leave_out_what_sounds_between():
     held = [Note(0.0, 2.0, 48, 90), Note(0.0, 2.0, 72, 90), Note(0.5, 1.0, 60, 90), Note(1.0, 1.5, 76, 90)]
     assert [note.pitch for note in top_line(held)] == [72, 76]
     assert [note.pitch for note in bottom_line(held)] == [48]
+
+
+def test_chords_stay_below_a_low_melody():
+    chords = (Chord(0.0, 8.0, "C", 1.0),)
+    harmony = reduced({"vocals": line(*(64, 62, 64, 65) * 3, *(64, 62, 55, 64))}, chords, TIMELINE).harmony
+    assert max(note.pitch for note in harmony if note.onset_s >= 6.0) < 55
+    assert harmony

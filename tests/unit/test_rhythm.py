@@ -154,3 +154,31 @@ def test_six_eight_is_beamed_in_threes():
 def test_a_song_without_beats_has_one_bar_to_write_in():
     empty = Timeline.from_grid(BeatGrid(120.0, (), ()), 0.0)
     assert bar_frames(empty) == [BarFrame(0, bar_frames(empty)[0].meter)]
+
+
+def crossings(upper: list[Span], lower: list[Span]) -> list[tuple[Span, Span]]:
+    return [
+        (above, below)
+        for above in upper
+        for below in lower
+        if above.start < below.end and below.start < above.end and above.pitches[0] <= below.pitches[-1]
+    ]
+
+
+def test_a_chord_of_held_and_moving_notes_is_parted_so_that_the_voices_do_not_cross():
+    held = [(0, 4, 60), (0, 4, 67), (0, 1, 64)]
+    upper, lower = two(*held, (1, 1, 72), (2, 1, 62), (3, 1, 74))
+    assert crossings(upper, lower) == []
+    assert {pitch for span in (*upper, *lower) for pitch in span.pitches} == {60, 62, 64, 67, 72, 74}
+
+
+def test_a_held_note_ends_where_a_later_one_would_cross_it():
+    upper, lower = two((0, 3, 60), (1, 1, 72), (2, 2, 55), (3, 1, 72))
+    assert crossings(upper, lower) == []
+    assert lower[0] == Span(0, 960, (60,))
+
+
+def test_chords_leave_out_what_a_melody_comes_down_to():
+    chords = [Span(0, 960, (55, 60, 64)), Span(960, 1920, (57, 60)), Span(1920, 2880, (60,))]
+    melody = [Span(0, 480, (72,)), Span(480, 960, (62,)), Span(1920, 2400, (59,))]
+    assert rhythm.below(chords, melody) == [Span(0, 960, (55, 60)), Span(960, 1920, (57, 60))]

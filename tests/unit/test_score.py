@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -9,7 +13,7 @@ import pytest
 
 from bridge.deliver import score
 from bridge.deliver.engrave import engrave
-from bridge.deliver.engrave_child import Job, tidied
+from bridge.deliver.engrave_child import Job, tidied, typst_source
 from bridge.deliver.score_sheet import excerpts, full_score, piano_reduction
 from bridge.deliver.score_xml import musicxml
 from bridge.errors import Cancelled, EngineFailed
@@ -210,3 +214,75 @@ def test_a_job_reaches_the_engraver_as_it_was_given():
         ["a.musicxml"],
         job.unit,
     )
+
+
+def test_low_notes_that_are_more_than_rare_get_a_staff_of_their_own():
+    clefs = [
+        [it.findtext("sign") for it in read(song([part("melody", notes)], steady(), 16.0)).iter("clef")]
+        for notes in (line(*(65,) * 31, 37), line(*(65,) * 30, 37, 41))
+    ]
+    assert clefs == [["G"], ["G", "F"]]
+
+
+@pytest.mark.parametrize("name, written", [("melody", {65}), ("vocals", {65, 60})])
+def test_doubtful_notes_far_from_the_rest_are_not_on_the_page(name, written):
+    doubtful = [Note(15.5, 15.9, 96, 80, 0.2)]
+    made = song([part(name, [*line(*(65,) * 30), *doubtful])], steady(), 16.0)
+    assert {note.pitch for note in heard(next(read(made).iter("part")))} == written
+    certain = song([part(name, [*line(*(65,) * 30), Note(15.5, 15.9, 96, 80, 1.0)])], steady(), 16.0)
+    assert {note.pitch for note in heard(next(read(certain).iter("part")))} == {65, 96}
+
+
+def test_a_song_of_many_bars_is_engraved_in_pieces_that_fit_in_memory(tmp_path):
+    sheet = full_score(song([part("vocals", line(*(60,) * 1600))], steady(beats=1600), 800.0), Progress())
+    names = score.write_pieces(sheet, "score", tmp_path, Progress())
+    bars = [len(list(ET.parse(tmp_path / name).iter("measure"))) for name in names]
+    assert bars == [160, 160, 80]
+
+
+def test_what_is_needed_only_while_at_work_lies_in_the_results_own_scratch(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    folder = Folder(tmp_path / "out")
+    seen = []
+    watching = Progress(lambda _: seen.append((list(elsewhere.iterdir()), len(list(folder.scratch.iterdir())))))
+    score.write(band(), folder, DeliverOptions(), watching)
+    assert all(left == [] for left, _ in seen)
+    assert max(inside for _, inside in seen) == 1
+    assert list(folder.scratch.iterdir()) == []
+
+
+def test_a_pdf_holds_no_time_of_writing():
+    source = typst_source(["a.svg", "b.svg"])
+    assert "date: none" in source
+    assert "datetime" not in source
+    assert source.count("#image") == 2
+
+
+def test_the_engraver_ends_with_its_parent(tmp_path):
+    (tmp_path / "x.musicxml").write_bytes(musicxml(full_score(band(), Progress()), Progress()))
+    job = Job(tmp_path, "x", {"x": ("x.musicxml",) * 500}, {"x": 6.0})  # it would take many seconds
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "bridge.deliver.engrave_child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(score.__file__).parents[2])},
+    )
+    with child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(job.to_line())
+        child.stdin.flush()
+        assert child.stdout.readline() == b"page\n"
+        child.stdin.close()
+        assert child.wait(60) == 1
+    assert not (tmp_path / "x.pdf").exists()
+
+
+def test_chords_of_the_reduction_stay_below_a_note_that_was_played_early():
+    voice = [*line(64, 64, 64), Note(1.95, 1.99, 58, 90), *line(64, 64, 64, start=5)]  # written on the bar line
+    made = song([part("vocals", voice)], steady(beats=8), 4.0, chords=(Chord(0.0, 4.0, "C", 0.9),))
+    upper, lower = piano_reduction(made, Progress()).players[0].staves[0].voices
+    assert upper[1][0].pitches == (58,)
+    assert max(lower[1][0].pitches) < 58

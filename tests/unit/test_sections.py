@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import threading
+import tracemalloc
 from itertools import pairwise
 
+import pytest
+
+from bridge.errors import Cancelled
 from bridge.model import BeatGrid, Note
 from bridge.music.sections import find_sections
 from bridge.music.timeline import Timeline
+from bridge.progress import Progress
 
 BAR_S = 2.0
 
@@ -56,3 +62,25 @@ def test_an_introduction_of_four_bars_shifts_the_blocks():
 def test_a_song_without_notes_is_one_section_and_no_audio_has_none():
     assert outline(find_sections({"melody": [], "drums": []}, timeline(20))) == [(0, "A")]
     assert find_sections({}, Timeline.from_grid(BeatGrid(120.0, (), ()), 0.0)) == ()
+
+
+def test_hours_of_bars_are_compared_without_keeping_all_pairs():
+    form = "ABAC" * 64
+    notes, time = song(form), timeline(8 * len(form))  # 2048 bars: all pairs of them would be 17 MB for each matrix
+    tracemalloc.start()
+    try:
+        sections = find_sections(notes, time)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [section.label for section in sections] == list(form)
+    assert peak < 8e6
+
+
+def test_looking_for_sections_can_be_cancelled():
+    asked = threading.Event()
+    reports: list[float] = []
+    progress = Progress(lambda report: reports.append(report.fraction) or asked.set(), asked)
+    with pytest.raises(Cancelled):
+        find_sections(song("ABAB"), timeline(32), progress)
+    assert len(reports) == 1

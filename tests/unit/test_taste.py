@@ -143,3 +143,14 @@ def test_taste_is_kept_in_the_manifest_and_the_notes_as_they_were_detected(tmp_p
     redone(folder, options)
     assert content(folder)["midi/bass.mid"] == once
     assert json.loads((folder / "manifest.json").read_bytes())["midi"]["groove"]["grid"] == "1/16"
+
+
+def test_chords_and_sections_are_markers_in_the_songs_file_and_follow_a_transposition(tmp_path: Path) -> None:
+    folder = make_result(tmp_path / "song")
+    for manifest in (manifests.read(folder), redone(folder, MidiOptions(transpose=2))):
+        track = mido.MidiFile(folder / "midi/song.mid").tracks[0]
+        texts = [message.text for message in track if message.type == "marker"]
+        assert texts[0] == "Section A"
+        assert [text for text in texts if not text.startswith("Section")] == [it.symbol for it in manifest.chords]
+        assert len(texts) == len(manifest.chords) + len(manifest.sections)
+        assert messages(folder / "midi/bass.mid", "marker") == []

@@ -7,6 +7,7 @@ moved; where the file system allows it they take no room there, being second nam
 
 from __future__ import annotations
 
+from itertools import chain, count
 from xml.etree.ElementTree import Element
 
 from bridge import __version__
@@ -24,6 +25,7 @@ from bridge.deliver.xmltext import clean, shortened
 from bridge.model import DeliverOptions
 from bridge.music.key import TONIC_NAMES
 from bridge.progress import Progress
+from bridge.write.keep import has_users_set
 
 #: The folder by which Live knows that samples' paths are relative to the one that it is in.
 MARKER_FOLDER = "Ableton Project Info"
@@ -35,17 +37,29 @@ _MARKER_TEXT = "This folder marks the one that it is in as an Ableton Live proje
 def write(song: Song, out: Outlet, options: DeliverOptions, progress: Progress) -> None:
     """Write the Live Set of a song: a `bridge.deliver.kinds.Writer`."""
     ruler = Ruler.of(song.grid, song.timeline)
-    project = shortened(song.name, " Project")
-    found = families(song, ruler, audio=options.als_audio)
+    project, set_name = _free_names(song)
+    found = families(song, ruler, audio=options.audio_tracks)
     home = clean((song.home / project).as_posix())
     root = _SetBuilder(song, ruler, home, progress.part(0.0, 0.5)).build(found, markers(song, ruler, options.loop_bars))
-    out.write_bytes(f"{project}/{shortened(song.name, '.als')}", set_bytes(root))
+    out.write_bytes(f"{project}/{set_name}", set_bytes(root))
     out.write_bytes(f"{project}/{MARKER_FOLDER}/Stembridge.txt", _MARKER_TEXT.encode("ascii"))
     samples = [part.sample for family in found for part in family.members if part.sample is not None]
     for index, sample in enumerate(samples):
         span = progress.part(0.5 + 0.5 * index / len(samples), 0.5 + 0.5 * (index + 1) / len(samples))
         share(sample.source, out.path(f"{project}/{SAMPLES}/{sample.name}"), span)
     progress.at(1.0)
+
+
+def usual_project(name: str) -> str:
+    """The name of a song's project folder, where there is none in which the user has saved a set."""
+    return shortened(name, " Project")
+
+
+def _free_names(song: Song) -> tuple[str, str]:
+    """Names of the project's folder and its set: the next number where the user has saved a set in an earlier one."""
+    names = ((usual_project(song.name), shortened(song.name, ".als")),)
+    more = ((shortened(song.name, f" ({n}) Project"), shortened(song.name, f" ({n}).als")) for n in count(2))
+    return next(pair for pair in chain(names, more) if not has_users_set(song.home, pair[0]))
 
 
 def _scale(key: str | None) -> tuple[int, str]:
