@@ -4,10 +4,10 @@ ARGS ?=
 BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help setup demo test test-slow test-install lint format lock wheel bench docs clean
+.PHONY: help setup demo test test-slow test-install lint format lock wheel bench docs protocol device device-preview clean
 
 help:  ## list what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-14s%s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-16s%s\n' "$$name" "$$what"; done
 
 setup:  ## make the environment in .venv, or bring it up to date
 	@$(BOOTSTRAP) setup
@@ -50,6 +50,12 @@ docs:  ## write the generated reference pages and the README's picture again
 
 protocol:  ## write the device's side of the OSC messages and their page again
 	@$(BOOTSTRAP) run python -m bridge.osc.generate
+
+device: protocol  ## build the Max for Live devices into bridge/data/device
+	@$(BOOTSTRAP) run python -m tools.device
+
+device-preview:  ## draw the device as docs/images/device.svg
+	@$(BOOTSTRAP) run python -m tools.device --preview
 
 clean:  ## remove what was made, except the environment
 	rm -rf build dist bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis

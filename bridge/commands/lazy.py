@@ -9,6 +9,7 @@ import click
 #: Command -> module and object.
 COMMANDS = {
     "config": "bridge.commands.config:config",
+    "device": "bridge.commands.device:device",
     "doctor": "bridge.commands.doctor:doctor",
     "jobs": "bridge.commands.jobs:jobs",
     "play": "bridge.commands.play:play",
