@@ -46,13 +46,14 @@ def path(to: Path | None) -> None:
     from bridge.errors import InvalidRequest
     from bridge.live_library import this_computer
 
+    command = f'stembridge device install --to "{to}"' if to else "stembridge device install"
     there = [place for place in places(this_computer(), to) if place.is_there]
     if not there:
-        raise InvalidRequest("the device isn't installed: run stembridge device install")
+        raise InvalidRequest(f"the device isn't installed: run {command}")
     for place in there:
         echo(str(place.file))
     if not all(place.is_current for place in there):
-        click.echo("stembridge: it is of another version: run stembridge device install", err=True)
+        click.echo(f"stembridge: it is of another version: run {command}", err=True)
 
 
 def _daemon_port() -> int:

@@ -168,6 +168,13 @@ MESSAGES: tuple[Message, ...] = (
     ),
     Message("pong", "both", (TOKEN, INST, SEQ), "Answers a ping."),
     Message(
+        "bye",
+        "device",
+        (TOKEN,),
+        "The daemon is being stopped: there is no session any more. Not sent when it is killed, and may get lost; "
+        "then pings tell.",
+    ),
+    Message(
         "loop",
         "device",
         (TOKEN, _text("nonce", "word", 1, 64, "repeats what the device sent")),
@@ -329,7 +336,7 @@ class ErrorText:
 #: Codes of ``refuse`` and ``job/error``. Codes never change; the texts may.
 ERRORS: dict[str, ErrorText] = {
     "secret": ErrorText(
-        "the hello's secret is not this user's", "Run: stembridge device install. Then drag the device in again."
+        "the hello's secret is not this user's", "Run: stembridge device install. The device then finds it."
     ),
     "version": ErrorText("no protocol version in common", "Update Stembridge, then run: stembridge device install."),
     "token": ErrorText("another device uses this token", "Remove the device from the track and drag it in again."),

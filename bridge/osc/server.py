@@ -207,6 +207,8 @@ class OscServer:
                     self._receive()
                 self._guarded(lambda switchboard, now_s: switchboard.tick(now_s))
                 self._hand_out()
+        self._guarded(lambda switchboard, now_s: switchboard.say_goodbye())
+        self._hand_out()
 
     def _hear_news(self) -> None:
         with suppress(OSError):

@@ -175,6 +175,12 @@ class Switchboard:
         for name, *rest in self._timers.due(now_s):
             _TIMERS[name](self, tuple(rest), now_s)
 
+    def say_goodbye(self) -> None:
+        """Tell all devices that nobody listens any more, so that they needn't find out by the silence."""
+        for session in self._sessions.all():
+            self._send_to(session.rx, session.token, "bye", {})
+            self._sessions.close(session)
+
     def next_s(self) -> float | None:
         """When `tick` is needed next."""
         return self._timers.next_s()

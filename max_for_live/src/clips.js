@@ -8,8 +8,8 @@ var StembridgeClips = (function () {
   var READ_NOTES = 100;
   // Copies of a stem that are put into the Arrangement one after the other, at most: each takes Live up to 50 ms.
   var MOST_PIECES = 64;
-  // Beats of two warp maps that count as the same.
-  var SAME_WARP = 0.01;
+  // Beats of two warp maps that count as the same; what is a number's rounding only, in beats or seconds.
+  var SAME_WARP = 0.01, ROUNDING = 1e-6;
 
   // A slot of a track's for a row of insert.json: its scene, else the first.
   function slotFor(track, row) {
@@ -30,9 +30,15 @@ var StembridgeClips = (function () {
     return 0;
   }
 
-  function emptySlotClip(slot, length) {
-    if (slot) live.byId(slot).call("create_clip", length);
-    return clipIn(slot);
+  // Keeps the id of a clip among those of its row, by which they are told from the user's.
+  function noted(row, clip) {
+    if (clip) row.made.push(clip);
+    return clip;
+  }
+
+  function emptySlotClip(slot, row) {
+    if (slot) live.byId(slot).call("create_clip", row.length_beats);
+    return noted(row, clipIn(slot));
   }
 
   function removeSlotClip(slot) {
@@ -40,21 +46,21 @@ var StembridgeClips = (function () {
   }
 
   // Puts a copy of a Session clip into the Arrangement of its track.
-  function copyToArrangement(track, clip, start) {
+  function copyToArrangement(track, clip, start, row) {
     live.byId(track).call("duplicate_clip_to_arrangement", "id " + clip, start);
-    return clipAt(track, start);
+    return noted(row, clipAt(track, start));
   }
 
   // Id of a new empty MIDI clip for a row; 0 if Live made none.
   function midiClip(track, row) {
     var slot = slotFor(track, row);
-    if (row.place === "session") return emptySlotClip(slot, row.length_beats);
+    if (row.place === "session") return emptySlotClip(slot, row);
     if (live.has(live.byId(track), "create_midi_clip")) {
       live.byId(track).call("create_midi_clip", row.start_time, row.length_beats);
-      return clipAt(track, row.start_time);
+      return noted(row, clipAt(track, row.start_time));
     }
-    var helper = emptySlotClip(slot, row.length_beats);
-    var made = helper ? copyToArrangement(track, helper, row.start_time) : 0;
+    var helper = emptySlotClip(slot, row);
+    var made = helper ? copyToArrangement(track, helper, row.start_time, row) : 0;
     removeSlotClip(slot);
     return made;
   }
@@ -103,23 +109,23 @@ var StembridgeClips = (function () {
     live.byId(clip).call("add_new_notes", { notes: notes });
   }
 
-  // The notes in a clip from beat `from` to before `to`; null if Live can't say.
+  // Whether this Live can say which notes a clip has.
+  function canReadNotes(clip) {
+    return live.has(live.byId(clip), "get_notes_extended");
+  }
+
+  // The notes in a clip from beat `from` to before `to`; null if Live doesn't say.
   function notesBetween(clip, from, to) {
-    var given = live.text(live.byId(clip).call("get_notes_extended", 0, 128, from, to - from));
-    try {
-      return JSON.parse(given).notes;
-    } catch (error) {
-      return null;
-    }
+    var given = live.json(live.byId(clip).call("get_notes_extended", 0, 128, from, to - from));
+    return given && given.notes || null;
   }
 
   function keyOf(note) {
     return note.pitch + "@" + Math.round(note.start_time * 1000);
   }
 
-  // Those of `notes`, which are in order of time, that the clip doesn't have; null if Live can't say.
+  // Those of `notes`, which are in order of time, that the clip doesn't have; null if Live doesn't say.
   function missingNotes(clip, notes) {
-    if (!live.has(live.byId(clip), "get_notes_extended")) return null;
     var missing = [], first = 0, from = notes.length ? Math.max(0, notes[0].start_time - 1) : 0;
     while (first < notes.length) {
       var end = Math.min(first + READ_NOTES, notes.length);
@@ -156,10 +162,10 @@ var StembridgeClips = (function () {
   function audioClip(track, row) {
     var slot = slotFor(track, row);
     if (slot) live.byId(slot).call("create_audio_clip", row.path);
-    return clipIn(slot);
+    return noted(row, clipIn(slot));
   }
 
-  // The beat of a second of the file by warp markers in either shape.
+  // The beat of a second of the file by warp markers, which Live goes on with beyond their ends.
   function beatAt(markers, second) {
     var i = 1;
     while (i < markers.length - 1 && markers[i].sample_time <= second) i += 1;
@@ -167,20 +173,40 @@ var StembridgeClips = (function () {
     return a.beat_time + (second - a.sample_time) * (b.beat_time - a.beat_time) / (b.sample_time - a.sample_time);
   }
 
+  // Sets warp markers where Live has put some of its own. The first of them can't be removed and may lie anywhere: it is
+  // moved to where the wanted ones have it. The last one is hidden and not to be touched.
+  function setWarp(clip, wanted, now) {
+    var api = live.byId(clip), first = now[0], i;
+    if (live.has(api, "remove_warp_marker")) {
+      for (i = now.length - 2; i > 0; i--) api.call("remove_warp_marker", now[i].beat_time);
+    }
+    var away = beatAt(wanted, first.sample_time) - first.beat_time;
+    if (Math.abs(away) > ROUNDING) api.call("move_warp_marker", first.beat_time, away);
+    for (i = 0; i < wanted.length; i++) {
+      if (Math.abs(wanted[i].sample_time - first.sample_time) > ROUNDING) api.call("add_warp_marker", wanted[i]);
+    }
+  }
+
+  // Whether two maps agree on all that lies between the ends of the first: both bend at their markers only.
+  function isSameWarp(wanted, now) {
+    var all = wanted.concat(now), last = wanted[wanted.length - 1].sample_time;
+    for (var i = 0; i < all.length; i++) {
+      var second = all[i].sample_time, isInside = second >= wanted[0].sample_time && second <= last;
+      if (isInside && !(Math.abs(beatAt(now, second) - beatAt(wanted, second)) <= SAME_WARP)) return false;
+    }
+    return true;
+  }
+
   // Gives a new clip, which Live warped as it saw fit, the warp markers of a row. Whether it has them.
   function warp(clip, row) {
-    var wanted = row.warp_markers, now = StembridgeRequest.warpMarkers(clip), i;
-    var canEdit = live.has(live.byId(clip), "add_warp_marker");
-    if (now.length < 2) return false;
-    var away = wanted[0][1] - now[0].beat_time;
-    if (canEdit && Math.abs(away) > SAME_WARP) live.byId(clip).call("move_warp_marker", now[0].beat_time, away);
-    for (i = 1; canEdit && i < wanted.length; i++) {
-      live.byId(clip).call("add_warp_marker", { sample_time: wanted[i][0], beat_time: wanted[i][1] });
+    var wanted = [], now = StembridgeRequest.warpMarkers(clip);
+    for (var i = 0; i < row.warp_markers.length; i++) {
+      wanted.push({ sample_time: row.warp_markers[i][0], beat_time: row.warp_markers[i][1] });
     }
+    if (now.length < 2 || wanted.length < 2) return false;
+    if (live.has(live.byId(clip), "add_warp_marker")) setWarp(clip, wanted, now);
     now = StembridgeRequest.warpMarkers(clip);
-    if (now.length < 2) return false;
-    for (i = 0; i < wanted.length; i++) if (Math.abs(beatAt(now, wanted[i][0]) - wanted[i][1]) > SAME_WARP) return false;
-    return true;
+    return now.length >= 2 && isSameWarp(wanted, now);
   }
 
   // What an audio clip sounds in the Arrangement, piece by piece: [from, to, at], from and to in its own units.
@@ -204,7 +230,7 @@ var StembridgeClips = (function () {
     for (var i = 0; i < list.length; i++) {
       setRange(clip, "loop_start", "loop_end", list[i][0], list[i][1]);
       setRange(clip, "start_marker", "end_marker", list[i][0], list[i][1]);
-      var copy = copyToArrangement(track, clip, list[i][2]);
+      var copy = copyToArrangement(track, clip, list[i][2], row);
       if (!copy) return [];
       made.push(copy);
     }
@@ -217,6 +243,7 @@ var StembridgeClips = (function () {
     layOut: layOut,
     dress: dress,
     addNotes: addNotes,
+    canReadNotes: canReadNotes,
     missingNotes: missingNotes,
     canMakeAudio: canMakeAudio,
     audioClip: audioClip,

@@ -24,9 +24,9 @@ var StembridgeControls = (function () {
     "components": {"kind": "toggle", "initial": 0},
     "pitch_bend": {"kind": "toggle", "initial": 0},
     "light": {"kind": "light"},
-    "daemon": {"kind": "text", "columns": 13},
-    "port": {"kind": "number", "initial": 17900, "low": 1024, "high": 65535},
-    "version": {"kind": "text", "columns": 30}
+    "daemon": {"kind": "text", "columns": 27},
+    "version": {"kind": "text", "columns": 16},
+    "port": {"kind": "number", "initial": 0, "low": 0, "high": 65535}
   };
 
   // States of the light, as numbers.

@@ -6,13 +6,18 @@ var StembridgeDevice = (function () {
   var LINK_FILE = "stembridge.json";
   var CONTROLS = StembridgeControls.TABLE;
   // Between two ticks (ms), and how often the file beside the device is looked for again where it was missing or wrong.
-  var PACE_MS = { "idle": 250, "reading": 10, "inserting": 10 }, BUSY_MS = 50, FILE_MS = 5000, CLIP_MS = 500, CLIP_FULL_MS = 3000, READ_MS = 3000;
+  var PACE_MS = { "idle": 250, "reading": 10, "inserting": 10 }, BUSY_MS = 50, FILE_MS = 5000, CLIP_MS = 500, CLIP_FULL_MS = 3000;
+  // Live may select what was just inserted: for so long after a job's end (ms) another selection isn't the user's.
+  var SETTLE_MS = 3000;
+  // The port of the daemon where the file beside the device names none, and the lowest that can be chosen. Below it, the
+  // control says "as the file says": what isn't the user's choice is never written to it, since Live saves it with the Set.
+  var PORT = StembridgeProtocol.TABLE.limits.daemon_port, LOWEST_PORT = 1024;
 
   // `max` = {ui(list), udp(list), listen(list), folder(), repeat(callback, first ms)}.
   function create(max) {
     var device = {}, clock = StembridgeHost.clock(), chosen = {}, isOn = true, started = false;
     var link = null, job = null, ui = null, clip = null;
-    var secret = "", daemonPort = 0, givenPort = CONTROLS.port.initial, readAt = 0, clipAt = 0, readClipAt = 0, clipId = 0;
+    var secret = "", daemonPort = PORT, readAt = 0, clipAt = 0, readClipAt = 0, clipId = 0, isMoved = false;
 
     for (var name in CONTROLS) if ("initial" in CONTROLS[name]) choose(name, CONTROLS[name].initial);
 
@@ -27,8 +32,8 @@ var StembridgeDevice = (function () {
       var found = StembridgeHost.json(max.folder() + LINK_FILE), value = found.value;
       if (found.fault) return { fault: found.fault === "missing" ? "no-secret" : "bad-link" };
       if (typeof value.secret !== "string" || !/^[ -~]{1,128}$/.test(value.secret)) return { fault: "bad-link" };
-      var isPort = value.port >= CONTROLS.port.low && value.port <= CONTROLS.port.high;
-      return { secret: value.secret, port: isPort ? Math.floor(value.port) : CONTROLS.port.initial };
+      var isPort = value.port >= LOWEST_PORT && value.port <= CONTROLS.port.high;
+      return { secret: value.secret, port: isPort ? Math.floor(value.port) : PORT };
     }
 
     // Makes the link as the file says. A port that the user chose goes before its own.
@@ -39,8 +44,7 @@ var StembridgeDevice = (function () {
         link.stop([file.fault]);
         return;
       }
-      givenPort = file.port;
-      var port = chosen.port !== CONTROLS.port.initial ? chosen.port : givenPort;
+      var port = chosen.port >= LOWEST_PORT ? chosen.port : file.port;
       if (link.state !== "off" && file.secret === secret && port === daemonPort) return;
       secret = file.secret;
       daemonPort = port;
@@ -75,7 +79,7 @@ var StembridgeDevice = (function () {
     }
 
     function show() {
-      ui.show({ link: link, job: job, said: said(), clip: clip, port: daemonPort || givenPort, isOn: isOn,
+      ui.show({ link: link, job: job, said: said(), clip: clip, port: daemonPort, isOn: isOn,
         isMismatched: link.state === "up" && age() !== 0 });
     }
 
@@ -83,16 +87,22 @@ var StembridgeDevice = (function () {
       if (job.state !== "idle" || clock() - clipAt < CLIP_MS) return;
       clipAt = clock();
       var id = StembridgeLive.selectedClip();
+      if (id !== clipId && clipAt - job.endedAt > SETTLE_MS) isMoved = true;
+      leaveEnd();
       if (id === clipId && clipAt - readClipAt < CLIP_FULL_MS) return;
-      // Live may select what was just inserted; what is said of that should be read first.
-      if (id !== clipId && clipAt - job.endedAt > READ_MS) job.hasEnded = false;
       clipId = id;
       readClipAt = clipAt;
       clip = id ? StembridgeRequest.shown(id) : null;
     }
 
+    // How a job ended is said until another clip is selected, and then until all of it was there once.
+    function leaveEnd() {
+      if (!job.hasEnded) isMoved = false;
+      if (isMoved && ui.isRead()) job.hasEnded = false;
+    }
+
     function work() {
-      if (job.state === "idle" && (link.state === "off" || link.state === "refused") && clock() - readAt >= FILE_MS) readLink();
+      if (link.isDown() && clock() - readAt >= FILE_MS) readLink();
       link.tick();
       job.tick();
       lookAtClip();

@@ -31,6 +31,12 @@ var StembridgeHost = (function () {
     return true;
   }
 
+  // Whether there is certainly no file at a path. Whether Max opens paths that aren't ASCII, or on a server of Windows', is
+  // not known: of those, only the daemon can tell.
+  function isMissing(path) {
+    return /^[ -~]*$/.test(path) && !/^[\\\/]{2}/.test(path) && !exists(path);
+  }
+
   // Bytes of a file; -1 if it can't be opened.
   function size(path) {
     var file = opened(path);
@@ -115,7 +121,7 @@ var StembridgeHost = (function () {
   }
 
   return {
-    exists: exists,
+    isMissing: isMissing,
     size: size,
     json: json,
     folder: folder,

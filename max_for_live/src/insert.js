@@ -14,7 +14,7 @@ var StembridgeInsert = (function () {
   function create(result, source, takesColor, clock) {
     var job = { state: "working", fault: "", step: 0, steps: 0, clips: 0, notes: 0, warnings: result.warnings.slice(0),
       shown: [] };
-    var queue = [], made = [], before = null, asked = 0, at = 0, detail = 0, began = false, hasAudio = false;
+    var queue = [], made = [], before = null, given = 0, waited = "", asked = 0, detail = 0, began = false, hasAudio = false;
 
     function color(row) {
       return takesColor ? source.color : row.color;
@@ -40,40 +40,45 @@ var StembridgeInsert = (function () {
       return index >= 0 ? index + 1 : Math.min(source.index + 1, tracks.length);
     }
 
-    // The track's id, 0 as long as it isn't there.
+    // The track's id, 0 as long as it isn't there. What is done with it must be done in the same tick: another device that
+    // waits for a track of its own takes one that is still empty.
     function track(kind) {
       if (before === null) {
         before = live.tracks();
-        at = nextIndex(before);
         asked = clock();
-        kept(live.createTrack(kind, at, before));
-      } else {
-        kept(live.newTrack(before, at));
+        waited = kind;
+        given = live.askTrack(kind, nextIndex(before));
       }
-      if (before !== null && clock() - asked > TRACK_MS) throw StembridgeResult.failure("no-track");
-      return before === null ? made[made.length - 1] : 0;
+      return arrived() || late();
     }
 
-    function kept(id) {
-      if (!id) return;
+    // The id of the track that Live was asked for, if it is there: if Live said which one that is, no other one is taken.
+    function arrived() {
+      var id = given || live.freshTrack(waited, before, source.track);
+      if (live.tracks().indexOf(id) < 0) return 0;
       made.push(id);
       before = null;
       disarm(id);
+      return id;
+    }
+
+    function isLate() {
+      return clock() - asked > TRACK_MS;
+    }
+
+    function late() {
+      if (isLate()) throw StembridgeResult.failure("no-track");
+      return 0;
     }
 
     function disarm(id) {
       if (live.getNumber(id, "can_be_armed") && live.getNumber(id, "arm")) live.set(id, "arm", 0);
     }
 
-    function midiTrack(row) {
-      return function () {
-        row.track = track("midi");
-        return row.track > 0;
-      };
-    }
-
     function midiClip(row) {
       return function () {
+        row.track = track("midi");
+        if (!row.track) return false;
         row.clip = clips.midiClip(row.track, row);
         if (!row.clip) throw StembridgeResult.failure("no-place");
         clips.dress(row.clip, row.name, color(row));
@@ -84,7 +89,6 @@ var StembridgeInsert = (function () {
 
     function finishTrack(row) {
       clips.dress(row.track, row.name, color(row));
-      disarm(row.track);  // Live may have armed it only now
       job.clips += 1;
     }
 
@@ -102,24 +106,38 @@ var StembridgeInsert = (function () {
       };
     }
 
-    // Reads the notes back; what Live didn't take is added once more.
+    // Reads the notes back; what Live didn't take is added once more, in as many ticks as that needs.
     function check(row) {
+      var again = null;
       return function () {
-        var missing = clips.missingNotes(row.clip, row.list);
-        if (missing !== null && missing.length) {
-          clips.addNotes(row.clip, missing);
-          missing = clips.missingNotes(row.clip, row.list);
+        if (!clips.canReadNotes(row.clip)) {
+          warn("'" + row.name + "': Live can't tell which notes it took.");
+          job.notes += row.list.length;
+          return true;
         }
-        var kept = row.list.length - (missing === null ? 0 : missing.length);
-        if (row.list.length && !kept) throw StembridgeResult.failure("no-notes");
-        if (kept < row.list.length) warn("'" + row.name + "': Live took " + kept + " of " + row.list.length + " notes.");
-        job.notes += kept;
+        if (again !== null && again.length) {
+          clips.addNotes(row.clip, again.splice(0, BATCH));
+          return false;
+        }
+        var missing = clips.missingNotes(row.clip, row.list);
+        if (missing === null) throw StembridgeResult.failure("unread-notes");
+        if (again === null && missing.length) {
+          again = missing;
+          return false;
+        }
+        count(row, row.list.length - missing.length);
         return true;
       };
     }
 
+    function count(row, kept) {
+      if (row.list.length && !kept) throw StembridgeResult.failure("no-notes");
+      if (kept < row.list.length) warn("'" + row.name + "': Live took " + kept + " of " + row.list.length + " notes.");
+      job.notes += kept;
+    }
+
     function midiSteps(row) {
-      queue.push(midiTrack(row), midiClip(row));
+      queue.push(midiClip(row));
       for (var first = 0; first < row.list.length; first += BATCH) queue.push(noteBatch(row, first));
       queue.push(layOut(row), check(row));
     }
@@ -133,8 +151,8 @@ var StembridgeInsert = (function () {
           return true;
         }
         row.track = track("audio");
-        return row.track > 0;
-      }, audioStep(row, audioClip), audioStep(row, audioSettled), audioStep(row, audioPlaced));
+        return row.track > 0 && audioClip(row);
+      }, audioStep(row, audioSettled), audioStep(row, audioPlaced));
     }
 
     function audioStep(row, step) {
@@ -178,8 +196,16 @@ var StembridgeInsert = (function () {
     function giveUp(row) {
       row.isOff = true;
       job.shown.push(row.path);
-      if (live.deleteTrack(row.track)) made.splice(made.indexOf(row.track), 1);
+      if (!holdsOthers(row.track) && live.deleteTrack(row.track)) made.splice(made.indexOf(row.track), 1);
       return true;
+    }
+
+    // Whether a track has clips that this job didn't make: then it stays.
+    function holdsOthers(track) {
+      var list = live.tracks().indexOf(track) >= 0 ? live.clipsOf(track) : [], ours = [], i;
+      for (i = 0; i < result.rows.length; i++) ours = ours.concat(result.rows[i].made);
+      for (i = 0; i < list.length; i++) if (ours.indexOf(list[i]) < 0) return true;
+      return false;
     }
 
     // Ends
@@ -200,6 +226,7 @@ var StembridgeInsert = (function () {
     }
 
     function finish() {
+      for (var i = 0; i < made.length; i++) disarm(made[i]);  // Live may have armed them only now
       selection()();
       end("done");
       return true;
@@ -207,14 +234,13 @@ var StembridgeInsert = (function () {
 
     // Removes this job's tracks; one that Live was asked for and hasn't made yet is waited for.
     function rollBack() {
-      if (before !== null) {
-        kept(live.newTrack(before, at));
-        if (before !== null && clock() - asked <= TRACK_MS) return;
+      if (before !== null && !arrived() && !isLate()) return;
+      var restore = selection();
+      for (var i = made.length - 1; i >= 0; i--) {
+        if (holdsOthers(made[i])) job.fault = "kept-yours";
+        else if (!live.deleteTrack(made[i])) job.fault = "left-behind";
       }
-      var left = 0, restore = selection();
-      for (var i = made.length - 1; i >= 0; i--) if (!live.deleteTrack(made[i])) left += 1;
       restore();
-      if (left) job.fault = "left-behind";
       end(job.fault ? "failed" : "cancelled");
     }
 
@@ -241,8 +267,16 @@ var StembridgeInsert = (function () {
       job.state = "undoing";
     };
 
+    // The device is being removed, and nothing will wait any more: what can be taken back now is.
+    job.abandon = function () {
+      job.stop("");
+      asked = -Infinity;
+      job.tick();
+    };
+
     queue.push(begin);
     for (var i = 0; i < result.rows.length; i++) {
+      result.rows[i].made = [];  // ids of the clips that are made for it
       if (result.rows[i].kind === "midi") midiSteps(result.rows[i]);
       else audioSteps(result.rows[i]);
     }

@@ -22,13 +22,14 @@ var StembridgeJob = (function () {
     var job = { state: "idle", said: ["looking"], stage: "", percent: 0, hasEnded: false, endedAt: 0, isGood: true };
     var count = 0, name = "", source = null, parts = [], outgoing = [], sentAt = [], takesColor = false;
     var seq = 0, sent = 0, tries = 0, since = 0, welcomes = 0;
-    var isUnsure = false, reader = null, insertion = null, orphans = [], orphanWelcomes = 0;
+    var isUnsure = false, isWaiting = false, reader = null, insertion = null, orphans = [], orphanWelcomes = 0;
 
     function enter(state, said) {
       job.state = state;
       job.said = said;
       job.stage = "";
       job.percent = 0;
+      isWaiting = false;
       since = clock();
       tries = 0;
       link.busy = state !== "idle";
@@ -105,9 +106,13 @@ var StembridgeJob = (function () {
 
     // Whether the daemon can't be talked to now; `said` is for when it is back.
     function isAway(said) {
-      if (link.isDown()) job.said = ["gone"];
+      if (link.isDown()) {
+        job.said = link.state === "silent" ? ["gone"] : link.said;
+        isWaiting = true;
+      }
       if (link.state !== "up") return true;
-      if (job.said[0] === "gone") job.said = [said];
+      if (isWaiting) job.said = [said];
+      isWaiting = false;
       if (link.welcomes !== welcomes) {  // it may have been restarted, and know nothing of the job
         welcomes = link.welcomes;
         seq = tries = sent = 0;
@@ -188,11 +193,13 @@ var StembridgeJob = (function () {
       var plural = StembridgeTexts.plural;
       var made = plural(insertion.clips, "clip") + ", " + plural(insertion.notes, "note");
       send("job/inserted", { clips: insertion.clips, notes: insertion.notes });
-      var said = [["Done: " + made + ".", "Undo in Live removes them."]];
+      var said = [["Done: " + made + ".", "Undo removes them, in one step or more."]];
       if (insertion.shown.length) {
         said.push("Audio stems: drag them into Live from " + StembridgeHost.folder(insertion.shown[0]));
       }
-      finish(said.concat(source.warnings, insertion.warnings), true);
+      said = said.concat(source.warnings, insertion.warnings);
+      StembridgeHost.log(StembridgeTexts.plain(said));
+      finish(said, true);
     }
 
     // What the daemon tells of the job
@@ -288,11 +295,10 @@ var StembridgeJob = (function () {
       TICKS[job.state]();
     };
 
-    // The device is being removed: what is half inserted goes with it.
+    // The device is being removed: what is half inserted goes with it, and nobody waits for the result any more.
     job.end = function () {
-      if (insertion === null) return;
-      insertion.stop("");
-      insertion.tick();
+      if (insertion) insertion.abandon();
+      else if (name && job.state !== "connecting" && link.state === "up") send("job/cancel", {});
     };
 
     // Something that should not happen did: leave nothing behind, and say so.

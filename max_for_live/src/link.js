@@ -7,7 +7,8 @@ var StembridgeLink = (function () {
   "use strict";
 
   var LIMITS = StembridgeProtocol.TABLE.limits;
-  var PORTS = 10;
+  // Ports that are tried, from the first on: one for each device that the daemon serves, and some for other programs.
+  var PORTS = 24;
   // Times in ms. A port is asked twice whether it is ours: Live may be busy. Retries are slow enough to be no load.
   var BIND_MS = 100, LOOP_MS = 400, LOOP_TRIES = 2;
   var GREET_MS = 2000, RETRY_MS = { silent: 3000, refused: 10000, blocked: 10000 };
@@ -124,7 +125,7 @@ var StembridgeLink = (function () {
     function onRefuse(values) {
       if (values.code === "token" && link.state !== "refused") token = StembridgeHost.word();
       var text = StembridgeProtocol.percentDecode(values.text);
-      enter("refused", [text || StembridgeProtocol.advice(values.code)]);
+      enter("refused", [values.code === "secret" ? "wrong-secret" : text || StembridgeProtocol.advice(values.code)]);
     }
 
     var HANDLERS = {
@@ -133,6 +134,7 @@ var StembridgeLink = (function () {
       },
       "welcome": onWelcome,
       "refuse": onRefuse,
+      "bye": function () { if (link.state === "up") enter("silent", ["not-running"]); },
       "ping": function (values) { send("pong", { inst: values.inst, seq: values.seq }); },
       "pong": function () {}  // a sign of life, as whatever comes
     };

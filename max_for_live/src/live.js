@@ -21,6 +21,17 @@ var StembridgeLive = (function () {
     return whole.replace(/^"([\s\S]*)"$/, "$1");
   }
 
+  // What is in the JSON that Live gives of some things, which Max may have put into quotes; null if it is none.
+  function json(value) {
+    var given = text(value), tries = [given, given.replace(/\\"/g, "\"")];
+    for (var i = 0; i < tries.length; i++) {
+      try {
+        return JSON.parse(tries[i]);
+      } catch (error) { /* the next shape */ }
+    }
+    return null;
+  }
+
   function number(value) {
     return Number(value && value.join ? value[0] : value);
   }
@@ -97,7 +108,7 @@ var StembridgeLive = (function () {
     var inSlot = slot && getNumber(slot, "has_clip") ? idOf(byId(slot).get("clip")) : 0;
     if (inSlot) return inSlot;
     var own = ownTrack();
-    if (!own) return 0;
+    if (tracks().indexOf(own) < 0) return 0;  // Return tracks and the main track have no slots
     var playing = getNumber(own, "playing_slot_index");
     var slots = getIds(own, "clip_slots");
     return playing >= 0 && playing < slots.length ? idOf(byId(slots[playing]).get("clip")) : 0;
@@ -135,16 +146,31 @@ var StembridgeLive = (function () {
     try { at("live_set").call("end_undo_step"); } catch (error) { /* as above */ }
   }
 
-  // Asks for a track at an index; gives its id, 0 if there is none (yet): Live can be slow.
-  function createTrack(kind, index, before) {
-    var given = idOf(at("live_set").call(kind === "midi" ? "create_midi_track" : "create_audio_track", index));
-    return given && tracks().indexOf(given) >= 0 ? given : newTrack(before, index);
+  // Asks for a track at an index; gives the id that it has, or will have, 0 if Live doesn't say.
+  function askTrack(kind, index) {
+    return idOf(at("live_set").call(kind === "midi" ? "create_midi_track" : "create_audio_track", index));
   }
 
-  // A track that wasn't there before, at the index where it was asked for; 0 if there is none.
-  function newTrack(before, index) {
+  // The clips in a track's slots and in the Arrangement.
+  function clipsOf(track) {
+    var list = getIds(track, "arrangement_clips"), slots = getIds(track, "clip_slots");
+    for (var i = 0; i < slots.length; i++) if (getNumber(slots[i], "has_clip")) list.push(idOf(byId(slots[i]).get("clip")));
+    return list;
+  }
+
+  function isFresh(track, kind) {
+    return getNumber(track, kind === "midi" ? "has_midi_input" : "has_audio_input") > 0 &&
+      !getIds(track, "devices").length && !clipsOf(track).length;
+  }
+
+  // The first track of a kind that wasn't there before, lies after the track `after` and has nothing on it; 0 if there is
+  // none. One with something on it is the user's, or another device's, which fills its own at once.
+  function freshTrack(kind, before, after) {
     var now = tracks();
-    return now.length > before.length && before.indexOf(now[index]) < 0 ? now[index] : 0;
+    for (var i = now.indexOf(after) + 1; i < now.length; i++) {
+      if (before.indexOf(now[i]) < 0 && isFresh(now[i], kind)) return now[i];
+    }
+    return 0;
   }
 
   // Whether it is gone.
@@ -159,6 +185,7 @@ var StembridgeLive = (function () {
     byId: byId,
     at: at,
     text: text,
+    json: json,
     number: number,
     idOf: idOf,
     has: has,
@@ -176,8 +203,9 @@ var StembridgeLive = (function () {
     version: version,
     beginUndoStep: beginUndoStep,
     endUndoStep: endUndoStep,
-    createTrack: createTrack,
-    newTrack: newTrack,
+    askTrack: askTrack,
+    clipsOf: clipsOf,
+    freshTrack: freshTrack,
     deleteTrack: deleteTrack
   };
 })();

@@ -27,7 +27,7 @@ var StembridgeProtocol = (function () {
       "hex": "[0-9a-f]*"
     },
     "errors": {
-      "secret": "Run: stembridge device install. Then drag the device in again.",
+      "secret": "Run: stembridge device install. The device then finds it.",
       "version": "Update Stembridge, then run: stembridge device install.",
       "token": "Remove the device from the track and drag it in again.",
       "too-many-devices": "Remove devices that you don't need, or wait a minute.",
@@ -73,6 +73,9 @@ var StembridgeProtocol = (function () {
         {"name": "token", "tag": "s", "low": 8, "high": 64, "form": "word"},
         {"name": "inst", "tag": "s", "low": 1, "high": 64, "form": "word"},
         {"name": "seq", "tag": "i", "low": 0, "high": 2147483647}
+      ]},
+      {"name": "bye", "address": "/stembridge/1/bye", "to": "device", "args": [
+        {"name": "token", "tag": "s", "low": 8, "high": 64, "form": "word"}
       ]},
       {"name": "loop", "address": "/stembridge/1/loop", "to": "device", "args": [
         {"name": "token", "tag": "s", "low": 8, "high": 64, "form": "word"},

@@ -11,21 +11,10 @@ var StembridgeRequest = (function () {
   // Without these no request makes sense.
   var NEEDED = ["sample_rate", "sample_length", "warping", "loop_start", "loop_end"];
 
-  // Live gives warp markers as JSON, which Max may have put into quotes; an array or an object with one.
+  // Live gives warp markers as an array, or an object with one; [] if it doesn't say.
   function warpMarkers(clip) {
-    var given = StembridgeLive.text(StembridgeLive.byId(clip).get("warp_markers"));
-    var tries = [given, given.replace(/\\"/g, "\"")];
-    for (var i = 0; i < tries.length; i++) {
-      try {
-        var value = JSON.parse(tries[i]);
-        if (value && (value instanceof Array || value.warp_markers)) return value.warp_markers || value;
-      } catch (error) { /* the next shape */ }
-    }
-    return [];
-  }
-
-  function isAscii(string) {
-    return /^[ -~]*$/.test(string);
+    var given = StembridgeLive.json(StembridgeLive.byId(clip).get("warp_markers"));
+    return given instanceof Array ? given : given && given.warp_markers || [];
   }
 
   // Why a clip can't be converted, as a key of the texts; "" if it can.
@@ -36,8 +25,7 @@ var StembridgeRequest = (function () {
     if (live.getNumber(clip, "is_recording")) return "recording";
     if (path === "") return "no-file";
     if (track && live.getNumber(track, "is_frozen")) return "frozen";
-    // Whether Max opens a path that isn't ASCII is not known; the daemon, which can, looks as well.
-    if (isAscii(path) && !StembridgeHost.exists(path)) return "missing-file";
+    if (StembridgeHost.isMissing(path)) return "missing-file";
     return "";
   }
 
@@ -74,10 +62,11 @@ var StembridgeRequest = (function () {
     return made;
   }
 
-  // A clip from the Session goes to the Arrangement at the bar line at or before the playhead.
-  function atPlayhead(request) {
-    var bar = request.signature[0] * 4 / request.signature[1];
-    var now = StembridgeLive.getNumber(StembridgeLive.song(), "current_song_time") || 0;
+  // A clip from the Session goes to the Arrangement at the bar line at or before the playhead: the bars are the song's.
+  function atPlayhead() {
+    var live = StembridgeLive, song = live.song();
+    var bar = (live.getNumber(song, "signature_numerator") || 4) * 4 / (live.getNumber(song, "signature_denominator") || 4);
+    var now = live.getNumber(song, "current_song_time") || 0;
     return Math.max(0, Math.floor(now / bar + 1e-6) * bar);
   }
 
@@ -90,8 +79,9 @@ var StembridgeRequest = (function () {
     if (refused) return { refusal: refused };
     var request = facts(clip, track, path);
     if (request === null) return { refusal: "unreadable-clip" };
+    if (request.warping && request.warp_markers.length < 2) return { refusal: "no-markers" };
     request.options = options(chosen);
-    if (!request.is_arrangement && chosen.place === "arrangement") request.start_time = atPlayhead(request);
+    if (!request.is_arrangement && chosen.place === "arrangement") request.start_time = atPlayhead();
     var warnings = [];
     if (live.getText(live.song(), "file_path") === "") warnings.push("unsaved");
     if (!request.warping) warnings.push("unwarped");

@@ -25,7 +25,8 @@ var StembridgeSelfTest = (function () {
     var api = live.byId(clip), path = live.text(api.get("file_path"));
     say("clip: " + String(api.info).replace(/\s+/g, " "));
     say("file_path as Live gives it: " + JSON.stringify(api.get("file_path")) + ", " + StembridgeHost.size(path) + " bytes");
-    say("warp_markers as Live gives them: " + JSON.stringify(api.get("warp_markers")).substr(0, 500));
+    var markers = JSON.stringify(api.get("warp_markers"));
+    say("warp_markers as Live gives them, " + markers.length + " characters: " + markers.substr(0, 500));
     say("start_marker " + live.number(api.get("start_marker")) + ", loop_start " + live.number(api.get("loop_start")) +
       ", warping " + live.number(api.get("warping")));
   }

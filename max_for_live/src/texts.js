@@ -7,6 +7,7 @@ var StembridgeTexts = (function () {
 
   var LINE = StembridgeControls.TABLE.status1.columns;
 
+  // Two lines, or two pages of two lines each.
   var TABLE = {
     // Nothing is going on
     "looking": ["Looking for the converter.", "One moment, please."],
@@ -22,16 +23,22 @@ var StembridgeTexts = (function () {
     "recording": ["This clip is being recorded.", "Stop recording, then convert."],
     "frozen": ["The clip's track is frozen.", "Unfreeze it, then convert."],
     "too-large": ["The clip has too many warp markers.", "Delete some, then convert again."],
-    "unreadable-clip": ["Live doesn't say enough of it.", "Select the clip again, then convert."],
+    "no-markers": ["Live doesn't tell its warp markers.", "Delete some of them, or unwarp it."],
+    "unreadable-clip": ["Live doesn't tell what is in this clip.", "Select it again, then convert."],
     "unsaved": ["This Set is not saved yet.", "Save it soon, to keep its audio."],
-    "unwarped": ["The clip is not warped.", "Notes fit the tempo of now."],
+    "unwarped": ["The clip is not warped.", "Notes fit the Set's present tempo."],
     // The converter
-    "no-secret": ["The device isn't linked yet.", "Run: stembridge device install"],
+    "no-secret": ["The device isn't linked yet.", "Run: stembridge device install",
+      "Is it a copy, as in a Set's project?", "Use the one in Live's browser instead."],
+    "wrong-secret": ["The device's link is out of date.", "Run: stembridge device install",
+      "Is it a copy, as in a Set's project?", "Use the one in Live's browser instead."],
     "bad-link": ["The file stembridge.json is damaged.", "Run: stembridge device install"],
     "not-running": ["The converter isn't running.", "Run: stembridge serve"],
-    "no-port": ["UDP ports 17901 to 17910 are taken.", "Quit other OSC programs."],
+    "no-port": ["UDP ports 17901 to 17924 are taken.", "Remove Stembridge devices from tracks,",
+      "or quit other programs that use OSC,", "then Live, and start Live again."],
     "gone": ["Converter stopped: waiting for it.", "Run: stembridge serve"],
-    "device-old": ["The device is older than Stembridge.", "Run: stembridge device install"],
+    "device-old": ["The device is older than Stembridge.", "Run: stembridge device install",
+      "Then delete the device and drag it in", "again from Live's browser."],
     "daemon-old": ["Stembridge is older than the device.", "Update Stembridge, start it again."],
     // A job
     "connecting": ["Connecting to the converter.", "Please wait, or press Cancel."],
@@ -44,12 +51,15 @@ var StembridgeTexts = (function () {
     // Inserting
     "result-gone": ["The result's files are gone.", "Press Convert to make it again."],
     "result-changed": ["The result's files are damaged.", "Press Convert to make it again."],
-    "result-newer": ["The result is of a newer version.", "Run: stembridge device install"],
+    "result-newer": ["The device is too old for this result.", "Run: stembridge device install",
+      "Then delete the device and drag it in", "again from Live's browser."],
     "nothing-found": ["Nothing was found in this clip.", "Try another setting of 'Clip is'."],
-    "no-track": ["Live made no track: none was added.", "Remove some tracks, convert again."],
-    "no-place": ["Live made no clip: none was added.", "Save the Set, then convert again."],
-    "no-notes": ["Live took no notes: none was added.", "Save the Set, then convert again."],
-    "left-behind": ["Live kept tracks of a stopped job.", "Press Undo in Live to remove them."],
+    "no-track": ["Live made no track: none was added.", "Make room for tracks, convert again."],
+    "no-place": ["Live made no clip: none was added.", "Press Convert again, or restart Live."],
+    "no-notes": ["Live took no notes: none was added.", "Press Convert again, or restart Live."],
+    "unread-notes": ["Live doesn't tell which notes it took.", "Press Convert again, or restart Live."],
+    "left-behind": ["Live kept tracks of a stopped job.", "Press Undo in Live until they are gone."],
+    "kept-yours": ["A track with a clip of yours was kept.", "Delete what you don't need of it."],
     "broken": ["Something failed inside the device.", "Drag the device in again."]
   };
 

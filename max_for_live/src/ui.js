@@ -9,7 +9,7 @@ var StembridgeUi = (function () {
 
   // `write(list)` sends to the patcher; `clock()` gives ms.
   function create(write, clock) {
-    var ui = {}, last = {}, shownSaid = "", saidAt = 0;
+    var ui = {}, last = {}, shownSaid = "", pages = [], saidAt = 0;
 
     function put(list) {
       var key = list[0] + " " + (list[0] === "light" ? "" : list[1]), now = list.join("\n");
@@ -18,21 +18,27 @@ var StembridgeUi = (function () {
       last[key] = now;
     }
 
-    // A text goes as its words; see max_for_live/README.md.
+    // A text goes as its words, none as a blank: what `set` alone does is not known. See max_for_live/README.md.
     function words(name, text) {
       var shown = StembridgeTexts.shortened(text, StembridgeControls.TABLE[name].columns);
-      put([name, "set"].concat(shown === "" ? [] : shown.split(/\s+/)));
+      put([name, "set"].concat(shown === "" ? [" "] : shown.split(/\s+/)));
     }
 
     // The page of what is said whose turn it is.
     function page(said) {
-      var joined = said.join("\n"), pages = StembridgeTexts.pages(said);
+      var joined = said.join("\n");
       if (joined !== shownSaid) {
         shownSaid = joined;
+        pages = StembridgeTexts.pages(said);
         saidAt = clock();
       }
       return pages[Math.floor((clock() - saidAt) / PAGE_MS) % pages.length];
     }
+
+    // Whether all pages of what is said have been there.
+    ui.isRead = function () {
+      return clock() - saidAt >= pages.length * PAGE_MS;
+    };
 
     function light(view) {
       var link = view.link, job = view.job;
@@ -42,13 +48,15 @@ var StembridgeUi = (function () {
       return link.state === "silent" ? LIGHT.off : LIGHT.trouble;
     }
 
-    function daemonText(link) {
-      if (link.state === "up") return "Runs " + link.daemon;
-      if (link.state === "binding" || link.state === "greeting") return "Looking...";
-      return link.state === "silent" ? "Not running" : "Not linked";
+    function daemonText(view) {
+      var link = view.link, at = " on port " + view.port;
+      if (link.state === "up") return "Runs " + link.daemon + at;
+      if (link.state === "binding" || link.state === "greeting") return "Looking" + at;
+      return link.state === "silent" ? "Not running" + at : "Not linked";
     }
 
-    // `view`: {link, job, said, clip, port, isOn, isMismatched}; `clip` is from StembridgeRequest.shown, or null.
+    // `view`: {link, job, said, clip, port, isOn, isMismatched}; `clip` is from StembridgeRequest.shown, or null; `port` is the
+    // daemon's.
     ui.show = function (view) {
       var isIdle = view.job.state === "idle", lines = page(view.said), clip = view.clip;
       words("clip", clip ? clip.name || "Unnamed clip" : "No clip selected");
@@ -61,9 +69,8 @@ var StembridgeUi = (function () {
       put(["convert", "active", isIdle && view.isOn ? 1 : 0]);
       put(["cancel", "active", isIdle || view.job.state === "cancelling" ? 0 : 1]);
       put(["light", light(view)]);
-      words("daemon", daemonText(view.link));
-      words("version", "Device " + StembridgeBuild.version + " " + StembridgeBuild.stamp);
-      put(["port", "set", view.port]);
+      words("daemon", daemonText(view));
+      words("version", StembridgeBuild.version + " " + StembridgeBuild.stamp);
     };
 
     return ui;

@@ -23,6 +23,12 @@ class ScriptedDaemon {
     for (const job of this.jobs.values()) if (job.accepted && !job.end) this.work(job);
   }
 
+  // As its user stops it: devices are told.
+  stop() {
+    for (const [token, session] of this.sessions) this.socket.send(session.rx, osc.encode([`${PREFIX}bye`, token]));
+    this.kill();
+  }
+
   // As a power cut would: sessions and half-sent requests are gone, accepted jobs are on disk.
   kill() {
     this.socket.close();

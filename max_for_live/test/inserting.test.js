@@ -9,6 +9,7 @@ const { VERSIONS } = require('./model.js');
 const { scale } = require('./scenario.js');
 const { converted, ended, newTracks, notesOf, pages, prepared, unchanged, until } = require('./bench.js');
 
+const TWO = { parts: { bass: scale(20), drums: scale(20) } };
 // Another tempo than the one that Live gives to a new clip.
 const WARPED = { warp_markers: [[0, 1], [4, 7]] };
 
@@ -16,14 +17,14 @@ for (const version of VERSIONS) {
   test(`Live ${version}: a Session clip becomes clips on tracks after its own`, () => {
     const notes = scale(40);
     const made = converted(prepared({ parts: { bass: notes, drums: scale(8) }, scene: 2, start_marker: 4, end_marker: 12,
-      loop_start: 4, loop_end: 12, length_beats: 12, signature: [3, 4] }, { version }));
+      loop_start: 4, loop_end: 12, length_beats: 12, signature: [6, 8] }, { version }));
     const [bass, drums] = newTracks(made);
     assert.deepStrictEqual(made.set.tracks.map((track) => track.name),
       ['Keys', 'Loop track', 'Loop bass', 'Loop drums', 'After']);
     const { clip } = bass.slots[2];
     assert.deepStrictEqual(notesOf(clip), notes);
     assert.deepStrictEqual([clip.markers, clip.loop, clip.looping], [[4, 12], [4, 12], 1]);
-    assert.deepStrictEqual([clip.signature_numerator, clip.signature_denominator, clip.name], [3, 4, 'Loop bass']);
+    assert.deepStrictEqual([clip.signature_numerator, clip.signature_denominator, clip.name], [6, 8, 'Loop bass']);
     assert.strictEqual(bass.arm, 0);
     assert.strictEqual(bass.color, 0x3080f0);
     assert.strictEqual(drums.slots[2].clip.notes.length, 8);
@@ -62,6 +63,39 @@ for (const version of VERSIONS) {
     assert.deepStrictEqual(newTracks(made).map((track) => track.type), ['midi', 'audio']);
   });
 }
+
+// What Live may have put there by itself: a marker in between, all of them elsewhere, the first one not at the file's start.
+const OWN_MARKERS = [
+  [[0, 0], [2, 5], [2.015625, 5.03125]],
+  [[0, 0], [0.5, 8], [3, 9], [3.015625, 9.03125]],
+  [[0.3, 0], [1, 2], [1.015625, 2.03125]],
+  [[0, 1], [4, 7], [6, 20], [6.015625, 20.03125]],
+];
+for (const autoWarp of OWN_MARKERS) {
+  test(`a stem that Live warped at ${autoWarp[0]}, ${autoWarp[1]}... is in time all the same`, () => {
+    const made = converted(prepared({ stems: ['bass'], audio: WARPED }, { faults: { autoWarp } }));
+    const { clip } = newTracks(made)[1].slots[0];
+    assert.deepStrictEqual(made.device.log.filter((line) => /warp_marker/.test(line)), []);
+    const visible = clip.warp.slice(0, -1);
+    for (const marker of WARPED.warp_markers) assert.ok(visible.some((own) => own.join() === marker.join()), String(clip.warp));
+    for (const [second, beat] of visible) assert.ok(Math.abs(beat - (1 + second * 1.5)) < 1e-6, String(clip.warp));
+  });
+}
+
+test('a stem of which Live took only the markers at the ends is left to the user', () => {
+  const audio = { warp_markers: [[0, 1], [2, 3], [4, 7]] };
+  const faults = { autoWarp: [[0, 1], [4, 7], [4.015625, 7.03125]], ignoreWarp: true };
+  const made = converted(prepared({ stems: ['bass'], audio }, { faults }));
+  assert.deepStrictEqual(newTracks(made).map((track) => track.type), ['midi']);
+});
+
+test('a stem on which Live keeps a warp marker between the right ones is left to the user', () => {
+  for (const faults of [{ autoWarp: OWN_MARKERS[0], keepWarp: true }, { autoWarp: [[0, 1], [2, 5], [4, 7], [5, 9]], ignoreWarp: true }]) {
+    const made = converted(prepared({ stems: ['bass'], audio: WARPED }, { faults }));
+    assert.deepStrictEqual(newTracks(made).map((track) => track.type), ['midi']);
+    assert.match(pages(made), /drag them into Live/);
+  }
+});
 
 test('a loop behind the end of the new clip is set', () => {
   const made = converted(prepared({ start_marker: 9, end_marker: 30, loop_start: 20, loop_end: 24, length_beats: 4 }));
@@ -114,6 +148,34 @@ test('notes that Live left out are added once more', () => {
   assert.deepStrictEqual(notesOf(newTracks(made)[0].slots[0].clip), scale(700));
 });
 
+test('a thousand notes that Live left out are added as those before, some at a time', () => {
+  const made = converted(prepared({ parts: { bass: scale(1200) } }, { faults: { dropNotes: 1100 } }));
+  assert.deepStrictEqual(notesOf(newTracks(made)[0].slots[0].clip), scale(1200));
+  assert.match(made.device.status, /^Done: 1 clip, 1200 notes\./);
+});
+
+test('notes that Live never takes are counted', () => {
+  const notes = scale(20);
+  const refusePitch = notes[3].pitch;
+  const taken = notes.filter((note) => note.pitch !== refusePitch);
+  const made = converted(prepared({ parts: { bass: notes } }, { faults: { refusePitch } }));
+  assert.deepStrictEqual(notesOf(newTracks(made)[0].slots[0].clip), taken);
+  assert.match(pages(made), new RegExp(`Done: 1 clip, ${taken.length} notes\\. .*'Loop bass': Live took ${taken.length} of 20 notes\\.`));
+});
+
+test('notes that this Live can\'t read back are said to be unchecked', () => {
+  const made = converted(prepared({}, { faults: { hideNotes: true } }));
+  assert.deepStrictEqual(notesOf(newTracks(made)[0].slots[0].clip), scale(16));
+  assert.match(pages(made), /Done: 1 clip, 16 notes\. .*'Loop bass': Live can't tell which notes it took\./);
+});
+
+test('markers that Live didn\'t take are told, of clips and of stems', () => {
+  const shape = { stems: ['vocals'], loop_start: 4, loop_end: 8, audio: { ...WARPED, name: 'The stem' } };
+  const said = pages(converted(prepared(shape, { faults: { ignoreLoop: true } })));
+  assert.match(said, /Check loop and markers of 'Loop bass'\./);
+  assert.match(said, /Check loop and markers of 'The stem'\./);
+});
+
 test('the colours are the source clip\'s if the user wants that', () => {
   const made = prepared();
   made.device.choose('colour', 'clip');
@@ -132,6 +194,112 @@ test('tracks that come two seconds after the call are not asked for twice', () =
   const made = converted(prepared({ parts: { bass: scale(4), drums: scale(4) } }, { faults: { lateTrackMs: 2000 } }));
   assert.deepStrictEqual(newTracks(made).map((track) => track.name), ['Loop bass', 'Loop drums']);
   assert.ok(newTracks(made).every((track) => track.arm === 0));
+});
+
+test('a late track of which Live has said the id is waited for, whatever else appears', () => {
+  const made = prepared({}, { faults: { lateTrackMs: 2000, announceTracks: true } });
+  made.device.convert();
+  until(made, /Inserting/);
+  made.clock.pass(500);
+  const theirs = made.set.addTrack('midi', 2, { name: 'The user made this meanwhile' });
+  ended(made);
+  assert.match(made.device.status, /^Done/);
+  assert.deepStrictEqual(theirs.slots.filter((slot) => slot.clip), []);
+  assert.deepStrictEqual(newTracks(made).map((track) => track.name), ['Loop bass', theirs.name]);
+});
+
+// What the user may add just when Live makes none for the device.
+const THEIRS = {
+  'a take': ['audio', (set, track) => { track.slots[0].clip = set.newClip(track.slots[0], { audio: true, loop: [0, 4], markers: [0, 4] }); }],
+  'notes': ['midi', (set, track) => { track.slots[3].clip = set.newClip(track.slots[3], { loop: [0, 4], markers: [0, 4] }); }],
+  'notes in the Arrangement': ['midi', (set, track) => set.place(track, { loop: [0, 4], markers: [0, 4] }, 0, 4)],
+  'an instrument': ['midi', (set, track) => set.addDevice(track)],
+  'another kind of input': ['audio', () => {}],
+  'a place before the clip\'s track': ['midi', () => {}, 0],
+};
+for (const [what, [type, fill, index = 2]] of Object.entries(THEIRS)) {
+  test(`a track with ${what} that the user adds while Live refuses one stays as it is`, () => {
+    const made = prepared({}, { faults: { refuseTracks: true } });
+    made.device.convert();
+    until(made, /Inserting/);
+    made.clock.pass(300);
+    const theirs = made.set.addTrack(type, index, { name: 'Theirs', arm: 1 });
+    fill(made.set, theirs);
+    made.tracksBefore = [...made.set.tracks];
+    ended(made);
+    assert.match(made.device.status, /Live made no track/);
+    unchanged(made);
+    assert.deepStrictEqual([theirs.name, theirs.arm], ['Theirs', 1]);
+  });
+}
+
+test('a new track on which the user has recorded meanwhile is not removed', () => {
+  for (const where of ['slot', 'arrangement']) {
+    const made = prepared(TWO, { faults: { slowTrackMs: 1000 } });
+    made.device.convert();
+    made.clock.run(() => newTracks(made).length === 2);
+    const [first] = newTracks(made), facts = { loop: [0, 4], markers: [0, 4] };
+    if (where === 'slot') first.slots[5].clip = made.set.newClip(first.slots[5], facts);
+    else made.set.place(first, facts, 0, 4);
+    made.device.cancel();
+    ended(made);
+    assert.match(made.device.status, /^A track with a clip of yours was kept\. Delete what/);
+    assert.deepStrictEqual(newTracks(made), [first]);
+  }
+});
+
+test('a stem\'s track on which the user has recorded meanwhile is not removed', () => {
+  const made = prepared({ stems: ['bass'], audio: WARPED }, { faults: { ignoreWarp: true } });
+  made.device.convert();
+  made.clock.run(() => newTracks(made).length === 2);
+  const track = newTracks(made)[1];
+  track.slots[5].clip = made.set.newClip(track.slots[5], { audio: true, loop: [0, 4], markers: [0, 4] });
+  ended(made);
+  assert.match(pages(made), /^Done.*drag them into Live/);
+  assert.ok(made.set.tracks.includes(track));
+});
+
+test('several devices at once each get the tracks that they asked for, however late Live makes them', () => {
+  for (const lateTrackMs of [20, 1500, 1503]) {
+    const made = prepared({ parts: { bass: scale(4), drums: scale(4) } }, { faults: { lateTrackMs } });
+    const devices = [made.device, made.device.make().load(), made.device.make().load()];
+    made.clock.pass(6000);
+    for (const device of devices) device.convert();
+    made.clock.run(() => devices.every((device) => device.isIdle), 100_000);
+    made.clock.pass(5000);
+    for (const device of devices) assert.ok(device.states.some((state) => /^Done: 2 clips, 8 notes\./.test(state)));
+    assert.deepStrictEqual(newTracks(made).map((track) => track.name).sort(),
+      [...Array(3).fill('Loop bass'), ...Array(3).fill('Loop drums')]);
+    assert.ok(newTracks(made).every((track) => track.arm === 0 && track.slots.filter((slot) => slot.clip).length === 1));
+    assert.strictEqual(made.set.openStep, null);
+  }
+});
+
+test('new tracks are not armed, neither while they are filled nor if Live arms them later', () => {
+  for (const armMs of [0, 5, 40]) {
+    const made = prepared({ parts: { bass: scale(2000) } }, { faults: { armMs } });
+    const make = made.set.createClip.bind(made.set);
+    made.set.createClip = (slot, length) => {
+      if (!armMs) assert.strictEqual(slot.parent.arm, 0);
+      return make(slot, length);
+    };
+    converted(made);
+    assert.strictEqual(newTracks(made)[0].arm, 0);
+  }
+});
+
+test('in a Live where names are undo steps of their own, as many of them take everything back', () => {
+  const made = converted(prepared(TWO, { faults: { namesApart: true } }));
+  assert.ok(made.set.undoSteps.length > 1);
+  while (made.set.undoSteps.length) made.set.undo();
+  unchanged(made);
+});
+
+test('new tracks of a clip in a group come right after its track', () => {
+  const made = prepared();
+  made.set.addTrack('midi', 1, { name: 'Group', foldable: 1 });
+  converted(made);
+  assert.deepStrictEqual(made.set.tracks.map((track) => track.name), ['Keys', 'Group', 'Loop track', 'Loop bass', 'After']);
 });
 
 test('afterwards the clip is shown that was shown before, unless the user has chosen another', () => {
@@ -184,12 +352,12 @@ test('the daemon\'s warnings are shown', () => {
 
 // Nothing is left behind
 
-const TWO = { parts: { bass: scale(20), drums: scale(20) } };
 const REFUSALS = {
   'a second track': [{ refuseTrackFrom: 1 }, /Live made no track/],
   'any track': [{ refuseTracks: true }, /Live made no track/],
   'clips': [{ refuseClips: true }, /Live made no clip/],
   'notes': [{ refuseNotes: true }, /Live took no notes/],
+  'to say which notes it took': [{ garbleNotes: true }, /Live doesn't tell which notes it took/],
 };
 for (const [what, [faults, text]] of Object.entries(REFUSALS)) {
   test(`if Live refuses ${what}, only this job's tracks are removed`, () => {
@@ -213,6 +381,13 @@ test('if Live refuses a stem, the notes stay and the user is told where it is', 
     assert.deepStrictEqual(newTracks(made).map((track) => track.type), ['midi']);
     assert.match(pages(made).replace(/ /g, ''), new RegExp(`drag.*${path.join(made.where, 'result/stems/').replace(/ /g, '')}`));
   }
+});
+
+test('tracks that come after a refused stem are in the order of the result', () => {
+  const made = prepared({ parts: { bass: scale(4), drums: scale(4), melody: scale(4) }, stems: ['bass', 'drums'], audio: WARPED },
+    { faults: { refuseAudio: true } });
+  converted(made);
+  assert.deepStrictEqual(newTracks(made).map((track) => track.name), ['Loop bass', 'Loop drums', 'Loop melody']);
 });
 
 test('something that nobody thought of ends the job, and leaves nothing behind', () => {
@@ -254,6 +429,7 @@ test('a result that is gone, damaged or newer is refused before the Set is touch
     [(made) => fs.rmSync(path.join(made.where, 'result/live/bass.json')), /files are gone/],
     [(made) => fs.appendFileSync(made.result.path, ' '), /files are damaged/],
     [(made) => fs.truncateSync(path.join(made.where, 'result/live/bass.json'), 50), /files are damaged/],
+    [(made) => fs.appendFileSync(path.join(made.where, 'result/live/bass.json'), ' '), /files are damaged/],
   ];
   for (const [harm, text] of cases) {
     const made = prepared();
@@ -264,7 +440,7 @@ test('a result that is gone, damaged or newer is refused before the Set is touch
     unchanged(made);
     assert.strictEqual(made.set.undoSteps.length, 0);
   }
-  assert.match(converted(prepared({ top: { schema: 2 } })).device.status, /newer version\. Run: stembridge device install/);
+  assert.match(converted(prepared({ top: { schema: 2 } })).device.status, /too old for this result\. Run: stembridge device install/);
 });
 
 test('paths of 200 letters of any script are read', () => {

@@ -2,10 +2,11 @@
 'use strict';
 
 const assert = require('assert');
+const path = require('path');
 const { test } = require('node:test');
 const { chance } = require('./net.js');
-const { scale } = require('./scenario.js');
-const { LIGHT, converted, ended, newTracks, prepared, unchanged, until } = require('./bench.js');
+const { deviceFolder, scale } = require('./scenario.js');
+const { LIGHT, READY, converted, ended, newTracks, pages, prepared, unchanged, until } = require('./bench.js');
 
 test('progress is shown with stage and percent', () => {
   const made = prepared();
@@ -111,15 +112,84 @@ test('a daemon that dies during the job and comes back is waited for, and the jo
 
 test('a daemon that dies while it gets the request gets it when it is back', () => {
   const warp = [...Array(5000).keys()].map((index) => [index * 0.4 + 1 / 3, index + 1 / 7]);
-  const made = prepared({}, { clip: { warp } });
+  const made = prepared({}, { clip: { warp }, set: { symbolChars: Infinity } });
   made.device.convert();
   made.clock.pass(300);
   made.daemon.kill();
   until(made, /waiting for it/);
   made.daemon.start();
+  until(made, /^Sending the clip's details/);
   ended(made);
   assert.match(made.device.status, /^Done/);
   assert.strictEqual(made.daemon.requests.length, 1);
+});
+
+test('a daemon that is stopped during the job is waited for from that moment on', () => {
+  const made = prepared({}, { daemon: { takesMs: 30_000 } });
+  made.device.convert();
+  until(made, /Converting/);
+  made.daemon.stop();
+  made.clock.pass(500);
+  assert.strictEqual(made.device.status, 'Converter stopped: waiting for it. Run: stembridge serve');
+  made.daemon.start();
+  ended(made);
+  assert.match(made.device.status, /^Done/);
+});
+
+test('a daemon that comes back with another secret is told of, and the job goes on with the new file', () => {
+  const made = prepared({}, { daemon: { takesMs: 30_000 } });
+  made.device.convert();
+  until(made, /Converting/);
+  made.daemon.kill();
+  made.daemon.secret = 'new-secret';
+  made.daemon.start();
+  until(made, /link is out of date\. Run: stembridge device install/);
+  assert.ok(!made.device.isIdle);
+  deviceFolder(path.join(made.where, 'Device folder'), { secret: 'new-secret', port: 17900 });
+  ended(made);
+  assert.match(made.device.status, /^Done/);
+});
+
+test('what is told of another job is none of this one\'s business', () => {
+  const made = prepared({}, { daemon: { takesMs: 30_000 } });
+  made.device.convert();
+  until(made, /Converting/);
+  const [{ inst, name }] = made.daemon.jobs.values();
+  const { path: result, crc32 } = made.result;
+  made.daemon.say(inst, 'job/error', 'job-0', 'internal', 'Something%20else');
+  made.daemon.say(inst, 'job/result', 'job-0', encodeURIComponent(result), crc32);
+  made.daemon.say(inst, 'job/progress', 'job-0', 1000, 990, 'Something%20else');
+  made.clock.pass(1000);
+  assert.match(made.device.status, /^Converting/);
+  assert.strictEqual(made.device.shown.stage, 'Finding notes');
+  assert.strictEqual(name, 'job-1');
+  assert.strictEqual(newTracks(made).length, 0);
+});
+
+test('Cancel can be pressed only while there is something to cancel', () => {
+  const made = prepared({}, { daemon: { takesMs: 30_000 } });
+  assert.strictEqual(made.device.shown.cancel, 0);
+  made.device.convert();
+  assert.strictEqual(made.device.shown.cancel, 1);
+  until(made, /Converting/);
+  made.daemon.kill();
+  made.device.cancel();
+  assert.strictEqual(made.device.shown.cancel, 0);  // it waits for the daemon's answer
+  ended(made);
+  assert.strictEqual(made.device.shown.cancel, 0);
+});
+
+test('the warnings of a job stay until all were there, though another clip is selected, and are in the Max window', () => {
+  const warning = 'The tempo changes: notes drift from the audio. Switch Warp on first.';
+  const made = converted(prepared({ warnings: [warning] }, { clip: { warping: 0, looping: 0 }, set: { filePath: '' } }));
+  made.clock.pass(3500);
+  const slot = made.track.slots[5];
+  slot.clip = made.set.newClip(slot, { ...made.clip, id: undefined, parent: slot });
+  made.set.detailClip = slot.clip;
+  const seen = pages(made);
+  for (const text of ['Done: ', 'This Set is not saved yet.', 'The clip is not warped.', warning]) assert.ok(seen.includes(text), seen);
+  assert.strictEqual(made.device.status, READY);
+  assert.ok(made.device.log.some((line) => line.includes(warning)));
 });
 
 test('a daemon that forgot the job gets it again', () => {

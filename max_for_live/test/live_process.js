@@ -27,6 +27,8 @@ const COMMANDS = {
   convert: () => device.convert(),
   cancel: () => device.cancel(),
   remove: () => device.remove(),
+  // Files whose path has this pattern are gone from now on when the device opens them; null: no more.
+  delete: (pattern) => { device.deletes = pattern; },
   undo: () => set.undo(),
   // Waits until what the device says matches, or with "idle" until a conversion can be started.
   wait: (what, limitMs) => new Promise((resolve, reject) => {
@@ -39,7 +41,7 @@ const COMMANDS = {
     };
     look();
   }),
-  report: () => ({ status: device.status, states: device.states, shown: device.shown, log: device.log, undo: set.undoSteps.length,
+  report: () => ({ status: device.status, states: device.states, shown: device.shown, log: device.log, port: device.listening, undo: set.undoSteps.length,
     tracks: set.tracks.map((track) => ({ name: track.name, type: track.type, arm: track.arm, color: track.color,
       slots: track.slots.map((slot) => clipFacts(slot.clip)), clips: track.clips.map(clipFacts) })) }),
 };

@@ -15,10 +15,13 @@ function setRange(clip, value, name) {
   return '';
 }
 
-const range0 = (isLoop, index) => [(clip) => heldRange(clip, isLoop)[index], setRange];
+const range0 = (isLoop, index) => [(clip) => heldRange(clip, isLoop)[index], (clip, value, name, set) => {
+  if (isLoop && set.faults.ignoreLoop) return 'loop: not possible';
+  return setRange(clip, value, name);
+}];
 const plain = (name) => [(o) => o[name], (o, value) => { o[name] = value; return ''; }];
 const readOnly = (get) => [get, null];
-const audioOnly = (get, set) => [(clip) => (clip.audio ? get(clip) : undefined), set];
+const audioOnly = (get, set) => [(clip, live) => (clip.audio ? get(clip, live) : undefined), set];
 const palette = [(o) => o.color, (o, value) => { o.color = value & 0xf0f0f0; return ''; }];
 const idsOf = (objects) => objects.flatMap((object) => ['id', object.id]);
 
@@ -26,6 +29,7 @@ const PROPERTIES = {
   Song: {
     tracks: readOnly((song, set) => idsOf(set.tracks)), tempo: readOnly((song, set) => set.tempo),
     file_path: readOnly((song, set) => set.filePath), current_song_time: readOnly((song, set) => set.currentTime),
+    signature_numerator: readOnly((song, set) => set.signature[0]), signature_denominator: readOnly((song, set) => set.signature[1]),
   },
   'Song.View': {
     detail_clip: [(view, set) => ['id', set.alive(set.detailClip) ? set.detailClip.id : 0], (view, value, name, set) => {
@@ -36,8 +40,10 @@ const PROPERTIES = {
   },
   Application: {},
   Track: {
-    name: plain('name'), color: palette, arm: plain('arm'), is_frozen: readOnly((t) => t.frozen), can_be_armed: readOnly(() => 1),
-    clip_slots: readOnly((t) => idsOf(t.slots)), arrangement_clips: readOnly((t) => idsOf(t.clips)),
+    name: plain('name'), color: palette, arm: plain('arm'), is_frozen: readOnly((t) => t.frozen),
+    can_be_armed: readOnly((t) => (t.slots ? 1 : 0)), devices: readOnly((t, set) => idsOf(set.devicesOn(t))),
+    has_midi_input: readOnly((t) => (t.type === 'midi' ? 1 : 0)), has_audio_input: readOnly((t) => (t.type === 'audio' ? 1 : 0)),
+    clip_slots: readOnly((t) => t.slots && idsOf(t.slots)), arrangement_clips: readOnly((t) => t.clips && idsOf(t.clips)),
     playing_slot_index: readOnly((t) => t.playing), canonical_parent: readOnly((t) => ['id', t.parent.id]),
   },
   ClipSlot: {
@@ -53,7 +59,9 @@ const PROPERTIES = {
     is_audio_clip: readOnly((c) => (c.audio ? 1 : 0)), is_arrangement_clip: readOnly((c) => (c.arrangement ? 1 : 0)),
     is_recording: readOnly((c) => c.recording), file_path: audioOnly((c) => c.path, null),
     sample_length: audioOnly((c) => Math.round(c.seconds * c.rate), null), sample_rate: audioOnly((c) => c.rate, null),
-    warp_markers: audioOnly((c) => JSON.stringify({ warp_markers: c.warp.map(([s, b]) => ({ sample_time: s, beat_time: b })) }), null),
+    // What is too long for a symbol of Max is cut off.
+    warp_markers: audioOnly((c, set) => JSON.stringify({ warp_markers: c.warp.map(([s, b]) =>
+      ({ sample_time: s, beat_time: b })) }).slice(0, set.symbolChars), null),
     warping: audioOnly((c) => c.warping, (c, value, name, set) => {
       set.clock.after(30, () => {
         c.warping = value;
@@ -95,8 +103,9 @@ const FUNCTIONS = {
   },
   Clip: {
     add_new_notes: (o, set, dictionary) => set.addNotes(o, dictionary),
-    get_notes_extended: (o, set, ...area) => set.notesIn(o, ...area),
+    get_notes_extended: { needs: 'noteReading', run: (o, set, ...area) => set.notesIn(o, ...area) },
     add_warp_marker: { needs: 'warpEdits', run: (o, set, marker) => set.addWarpMarker(o, marker) },
+    remove_warp_marker: { needs: 'warpRemoving', run: (o, set, beat) => set.removeWarpMarker(o, beat) },
     move_warp_marker: { needs: 'warpEdits', run: (o, set, ...where) => set.moveWarpMarker(o, ...where) },
   },
 };
@@ -126,10 +135,12 @@ function liveApiFor(set, device, isReady) {
     if (object.kind === 'ClipSlot') return `${pathOf(object.parent)} clip_slots ${object.parent.slots.indexOf(object)}`;
     if (object.kind !== 'Clip') return 'live_set';
     if (object.parent.kind === 'ClipSlot') return `${pathOf(object.parent)} clip`;
+    if (object.parent.kind === 'TakeLane') return `${pathOf(object.parent.parent)} take_lanes 0 arrangement_clips 0`;
     return `${pathOf(object.parent)} arrangement_clips ${object.parent.clips.indexOf(object)}`;
   };
   const atoms = (value) => {
     if (Array.isArray(value)) return value;
+    if (set.quotes && typeof value === 'string') return [JSON.stringify(value)];
     return typeof value === 'string' && value.includes(' ') && !value.startsWith('{') ? value.split(' ') : [value];
   };
 
@@ -178,7 +189,7 @@ function liveApiFor(set, device, isReady) {
       const row = (PROPERTIES[object.kind] || PARENT_ONLY)[name];
       if (!row || !row[1]) return set.print(`set: ${name} can't be set`);
       const act = () => row[1](object, value, name, set);
-      const fault = object.kind === 'Song.View' ? act() : set.change(act);  // what is selected is no part of undo
+      const fault = object.kind === 'Song.View' ? act() : set.change(act, name === 'name');  // what is selected is no part of undo
       if (fault) set.print(`set: ${fault}`);
     }
 

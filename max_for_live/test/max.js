@@ -9,11 +9,12 @@ const osc = require('./osc.js');
 // Fewer bytes than the script asks for at once, as Max may do.
 const READ_CAP = 4000;
 
-function maxFile() {
+function maxFile(isDeleted) {
   return class File {
     #handle = null;
     #position = 0;
     constructor(path) {
+      if (isDeleted(path)) fs.rmSync(path, { force: true });
       try {
         this.#handle = fs.openSync(path, 'r');
         if (!fs.fstatSync(this.#handle).isFile()) this.close();
@@ -56,10 +57,12 @@ function maxTask(clock, isOver, log) {
   };
 }
 
-// A device on a track of a Set. `net` has bind(port, receive) -> {send(port, datagram), close()} or null where it is taken.
+// A device on a track of a Set. `parameters`: values that Live has saved of an earlier one; `deletes`: files whose path has
+// this pattern are gone by the time that the device opens them. `net` has bind(port, receive) -> {send(port, datagram), close()} or null where it is taken.
 class Device {
-  constructor({ bundle, set, track, clock, net, folder, racks = 0, dropsEmptyWords = false }) {
-    Object.assign(this, { set, clock, net, dropsEmptyWords });
+  constructor({ bundle, set, track, clock, net, folder, racks = 0, dropsEmptyWords = false, parameters = {}, deletes = null }) {
+    Object.assign(this, { set, clock, net, dropsEmptyWords, parameters: { ...parameters }, deletes });
+    this.make = (more) => new Device({ bundle, set, track, clock, net, folder, racks, dropsEmptyWords, ...more });
     this.log = [];
     this.shown = {};
     this.states = [];
@@ -76,7 +79,7 @@ class Device {
     const date = (skew) => class extends Date { constructor() { super(clock.now() + skew()); } };
     this.context = vm.createContext({
       outlet, post: (text) => this.log.push(String(text).trim()), arrayfromargs: (list) => Array.from(list), Date: date(() => this.skewMs),
-      Task: maxTask(clock, () => this.over, (line) => this.log.push(line)), File: maxFile(),
+      Task: maxTask(clock, () => this.over, (line) => this.log.push(line)), File: maxFile((file) => this.deletes && new RegExp(this.deletes).test(file)),
       LiveAPI: liveApiFor(set, set.addDevice(track, racks), () => this.isReady), max: { version: '90a', os: 'macintosh' },
       patcher: { filepath: `${folder}/Stembridge.amxd` },
     });
@@ -87,7 +90,7 @@ class Device {
 
   // What Live does when the device is there.
   load() {
-    for (const [name, row] of Object.entries(this.controls)) if ('initial' in row) this.ui(name, row.initial);
+    for (const [name, row] of Object.entries(this.controls)) if ('initial' in row) this.ui(name, this.parameters[name] ?? row.initial);
     this.isReady = true;
     this.context.bang();
     return this;
@@ -99,7 +102,16 @@ class Device {
     if (this.socket) this.socket.close();
   }
 
-  ui(name, value) { this.context.ui(name, value); }
+  // As when the Set is closed and opened: another device, with the values that Live saved.
+  reload() {
+    this.remove();
+    return this.make({ parameters: this.parameters }).load();
+  }
+
+  ui(name, value) {
+    if ('initial' in this.controls[name]) this.parameters[name] = value;
+    this.context.ui(name, value);
+  }
   // Sets a control to a value that the script makes of it.
   choose(name, value) {
     const values = this.controls[name].values && Array.from(this.controls[name].values, (other) => JSON.stringify(other));
@@ -124,8 +136,10 @@ class Device {
     if (!row) throw new Error(`no control ${name}`);
     if (row.kind === 'light') this.shown.light = word;
     else if (word === 'active') this.shown[name] = values[0];
-    else if (word === 'set') this.shown[name] = row.kind === 'text' ? values.join(' ') : values[0];
+    else if (word === 'set' && !values.length) throw new Error(`${name}: nobody knows what set alone does`);
+    else if (word === 'set') this.shown[name] = row.kind === 'text' ? values.join(' ').trim() : values[0];
     else throw new Error(`${name} takes no ${word}`);
+    if (word === 'set' && 'initial' in row) [this.parameters[name]] = values;  // Live saves it
     if (row.columns && this.shown[name].length > row.columns) throw new Error(`${name} is too long: ${this.shown[name]}`);
     if (name === 'status2' && this.states.at(-1) !== this.status) this.states.push(this.status);
   }
@@ -141,6 +155,7 @@ class Device {
   #listen(port) {
     if (this.socket) this.socket.close();
     this.socket = this.net.bind(port, (datagram) => this.clock.after(0, () => this.#receive(datagram)));
+    this.listening = port;
     if (!this.socket) this.log.push(`udpreceive: bind ${port} unsuccessful`);
     return port;
   }

@@ -16,26 +16,31 @@ const VERSIONS = {
 };
 const SYMBOL_CHARS = 32767;
 const BEATS_PER_SECOND_OF_NEW_CLIP = 2;
+// Notes that one call takes at most: 11.0 failed with large sets.
+const MOST_NOTES = 500;
 
 const range = (count) => [...Array(count).keys()];
 
 class LiveSet {
-  // faults: {refuseTracks, refuseTrackFrom, refuseClips, refuseNotes, dropNotes, refuseAudio, refuseUndo, slowTrackMs,
-  // lateTrackMs, keepTracks, ignoreWarp, throwIn}
-  constructor({ version = '12.3.0', clock, print, faults = {}, tempo = 120, scenes = 8, filePath = '/sets/song.als' }) {
-    Object.assign(this, { version, clock, print, faults, tempo, scenes, filePath });
-    this.can = new Set(VERSIONS[version]);
+  // faults: {refuseTracks, refuseTrackFrom, refuseClips, refuseNotes, refusePitch, dropNotes, hideNotes, garbleNotes, refuseAudio,
+  // refuseUndo, namesApart, slowTrackMs, lateTrackMs, announceTracks, armMs, keepTracks, ignoreLoop, autoWarp, keepWarp,
+  // ignoreWarp, throwIn}
+  // `quotes`: texts come in quotes, and what is in them with backslashes, instead of split.
+  constructor({ version = '12.3.0', clock, print, faults = {}, tempo = 120, scenes = 8, filePath = '/sets/song.als',
+    symbolChars = SYMBOL_CHARS, signature = [4, 4], quotes = false }) {
+    Object.assign(this, { version, clock, print, faults, tempo, scenes, filePath, symbolChars, signature, quotes });
+    this.can = new Set([...VERSIONS[version], ...(faults.hideNotes ? [] : ['noteReading']), ...(faults.keepWarp ? [] : ['warpRemoving'])]);
     this.nextId = 10;
     this.objects = new Map();
     this.generation = 0;
     this.undoSteps = [];
     this.openStep = null;
-    this.undoDepth = 0;
     this.created = 0;
     this.currentTime = 0;
     this.detailClip = null;
     this.highlightedSlot = null;
     this.tracks = [];
+    this.others = [];  // Return tracks and the main track
     this.root = this.register({ kind: 'Song' });
     this.view = this.register({ kind: 'Song.View', parent: this.root });
     this.app = this.register({ kind: 'Application' });
@@ -50,7 +55,7 @@ class LiveSet {
   alive(object) {
     if (!object) return false;
     if (['Song', 'Song.View', 'Application'].includes(object.kind)) return true;
-    if (object.kind === 'Track') return this.tracks.includes(object);
+    if (object.kind === 'Track') return this.tracks.includes(object) || this.others.includes(object);
     if (object.kind === 'ClipSlot') return this.alive(object.parent) && object.parent.slots.includes(object);
     if (object.kind === 'Clip') {
       const held = object.parent.kind === 'ClipSlot' ? object.parent.clip === object : object.parent.clips.includes(object);
@@ -69,6 +74,21 @@ class LiveSet {
     return track;
   }
 
+  // A Return track or the main track: no slots, no clips, nothing to arm.
+  addOther(name) {
+    const track = this.register({ kind: 'Track', parent: this.root, type: 'other', name, color: 0 });
+    this.others.push(track);
+    return track;
+  }
+
+  // A take lane of a track with a clip on it.
+  addTake(track, facts, start, length) {
+    const lane = this.register({ kind: 'TakeLane', parent: track, clips: [] });
+    const clip = this.newClip(lane, { ...facts, parent: lane, start_time: start, end_time: start + length, arrangement: true });
+    lane.clips.push(clip);
+    return clip;
+  }
+
   newClip(parent, facts) {
     return this.register({ kind: 'Clip', parent, name: '', color: 0, audio: false, looping: 1, notes: [], recording: 0,
       signature_numerator: 4, signature_denominator: 4, warping: 1, warp_mode: 0, pitch_coarse: 0, pitch_fine: 0, gain: 0.4,
@@ -84,13 +104,24 @@ class LiveSet {
     return this.register({ kind: 'MaxDevice', parent });
   }
 
+  devicesOn(track) { return [...this.objects.values()].filter((object) => /Device/.test(object.kind) && object.parent === track); }
+
   // Changes and undo
 
-  change(what) {
+  change(what, isName = false) {
+    if (isName && this.openStep && this.faults.namesApart) return this.changeApart(what);
     const before = this.openStep ? null : this.snapshot();
     const result = what();
     if (before) this.undoSteps.push(before);
     else this.openStep.changed = true;
+    return result;
+  }
+
+  // In a step of its own, whatever step is open.
+  changeApart(what) {
+    this.endStep();
+    const result = this.change(what);
+    this.beginStep();
     return result;
   }
 
@@ -111,15 +142,13 @@ class LiveSet {
     });
   }
 
+  // Steps aren't counted: the first end closes what any device has begun.
   beginStep() {
-    this.undoDepth += 1;
     this.openStep ??= { before: this.snapshot(), changed: false };
   }
 
   endStep() {
-    if (this.undoDepth === 0) return this.print('end_undo_step: no undo step is open');
-    this.undoDepth -= 1;
-    if (this.undoDepth > 0) return undefined;
+    if (!this.openStep) return this.print('end_undo_step: no undo step is open');
     if (this.openStep.changed) this.undoSteps.push(this.openStep.before);
     this.openStep = null;
     return undefined;
@@ -134,12 +163,18 @@ class LiveSet {
     this.created += 1;
     const at = index < 0 ? this.tracks.length : index;
     if (at > this.tracks.length) return this.print('create_track: index out of range');
-    if (this.faults.lateTrackMs) {
-      this.clock.after(this.faults.lateTrackMs, () => this.change(() => this.addTrack(type, at, { arm: 1 })));
-      return ['id', 0];
+    const { lateTrackMs, announceTracks, slowTrackMs = 250, armMs } = this.faults;
+    if (lateTrackMs) {
+      const known = announceTracks ? this.register({ kind: 'Nothing' }) : null;
+      this.clock.after(lateTrackMs, () => this.change(() => {
+        const track = this.addTrack(type, Math.min(at, this.tracks.length), { arm: 1 });
+        if (known) this.objects.set(track.id = known.id, track);
+      }));
+      return ['id', known ? known.id : 0];
     }
-    this.clock.block(this.faults.slowTrackMs ?? 250);
+    this.clock.block(slowTrackMs);
     const track = this.change(() => this.addTrack(type, at, { arm: 1, name: `${at + 1}-${type}` }));
+    if (armMs) this.clock.after(armMs, () => { track.arm = 1; });
     return ['id', track.id];
   }
 
@@ -170,7 +205,7 @@ class LiveSet {
     const beats = seconds * BEATS_PER_SECOND_OF_NEW_CLIP;
     this.change(() => {
       slot.clip = this.newClip(slot, { audio: true, path, seconds, rate: 44100, looping: 0, loop: [0, beats], markers: [0, beats],
-        warp: [[0, 0], [0.015625, 0.03125]], name: path.split('/').pop() });
+        warp: this.faults.autoWarp || [[0, 0], [0.015625, 0.03125]], name: path.split('/').pop() });
     });
     return ['id', slot.clip.id];
   }
@@ -224,11 +259,11 @@ class LiveSet {
   addNotes(clip, dictionary) {
     const notes = dictionary && dictionary.notes;
     if (!Array.isArray(notes) && !(notes && notes.length !== undefined)) return this.print('add_new_notes: no notes');
-    if (clip.audio || this.faults.refuseNotes) return this.print('add_new_notes: not possible');
-    const drop = this.faults.dropNotes || 0;
-    this.faults.dropNotes = 0;
+    if (clip.audio || this.faults.refuseNotes || notes.length > MOST_NOTES) return this.print('add_new_notes: not possible');
+    const drop = Math.min(this.faults.dropNotes || 0, notes.length);
+    this.faults.dropNotes -= drop;
     return this.change(() => {
-      for (const note of Array.from(notes).slice(drop)) {
+      for (const note of Array.from(notes).slice(drop).filter(({ pitch }) => pitch !== this.faults.refusePitch)) {
         const known = ['pitch', 'start_time', 'duration', 'velocity', 'mute', 'probability', 'velocity_deviation', 'release_velocity'];
         for (const key of Object.keys(note)) if (!known.includes(key)) this.print(`add_new_notes: unknown key ${key}`);
         const made = { velocity: 100, mute: 0, probability: 1, velocity_deviation: 0, release_velocity: 64, ...note };
@@ -249,6 +284,7 @@ class LiveSet {
     const inside = clip.notes.filter((note) => note.pitch >= pitch && note.pitch < pitch + span &&
       note.start_time >= from && note.start_time < from + length);
     const text = JSON.stringify({ notes: inside.map((note, index) => ({ note_id: index + 1, ...note })) });
+    if (this.faults.garbleNotes) return 'dictionary u123';
     return text.length > SYMBOL_CHARS ? this.print('get_notes_extended: symbol too long') : text;
   }
 
@@ -256,9 +292,7 @@ class LiveSet {
     if (this.faults.ignoreWarp) return this.print('add_warp_marker: not possible');
     const hidden = clip.warp.at(-1), visible = clip.warp.slice(0, -1);
     const [second, beat] = [marker.sample_time, marker.beat_time];
-    if (visible.some((old) => (old[0] - second) * (old[1] - beat) <= 0)) {
-      return this.print('add_warp_marker: markers must ascend');
-    }
+    if (visible.some((old) => (old[0] - second) * (old[1] - beat) <= 0)) return this.print('add_warp_marker: no room for one');
     this.change(() => {
       const slope = (hidden[1] - visible.at(-1)[1]) / (hidden[0] - visible.at(-1)[0]);
       const all = [...visible, [second, beat]].sort((a, b) => a[0] - b[0]);
@@ -266,6 +300,14 @@ class LiveSet {
         : (last[1] - all.at(-2)[1]) / (last[0] - all.at(-2)[0]);
       clip.warp = [...all, [last[0] + 0.03125 / tempo, last[1] + 0.03125]];
     });
+    return undefined;
+  }
+
+  // Neither the first nor the hidden one can be removed.
+  removeWarpMarker(clip, beat) {
+    const found = clip.warp.findIndex((marker) => Math.abs(marker[1] - beat) < 1e-6);
+    if (found < 1 || found === clip.warp.length - 1 || this.faults.ignoreWarp) return this.print('remove_warp_marker: no marker there');
+    this.change(() => { clip.warp = clip.warp.filter((_, index) => index !== found); });
     return undefined;
   }
 

@@ -61,9 +61,12 @@ class Live:
         assert "error" not in answer, answer["error"]
         return answer["ok"]
 
-    def wait(self, what: str) -> str:
-        """Wait until the status matches a pattern, or with ``idle`` until the device has nothing to do."""
-        status: str = self.do("wait", what, PATIENCE_MS)
+    def wait(self, what: str, times: int = 1) -> str:
+        """Wait until the status matches a pattern, or with ``idle`` until the device has nothing to do.
+
+        `times` as long as anything usual takes.
+        """
+        status: str = self.do("wait", what, times * PATIENCE_MS)
         return status
 
     def convert(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from tests.integration.daemon_support import DaemonProcess, bass_line
 from tests.integration.live_support import NODE, SOURCES, Live
+from tests.integration.osc_support import message
 from tools.device.script import bundle as bundled
 
 pytestmark = [
@@ -58,6 +60,21 @@ def clip_of(source: Path, seconds: float = SHORT_S, **facts: Any) -> dict[str, A
     """A clip as the model has it: warped, cropped, looped and transposed."""
     cropped = {"markers": [2.0, 8.0], "loop": [2.0, 6.0], "looping": 1, "pitch_coarse": 3, "name": source.stem}
     return {"path": str(source), "seconds": seconds, "rate": RATE, "warp": WARP, **cropped, **facts}
+
+
+def eighths(path: Path, seconds: float, rate: int = RATE) -> Path:
+    """Write a file of so many seconds, an even number, with eight notes in each, alternately of two pitches."""
+    import numpy as np
+    import soundfile
+
+    time_s = np.arange(2 * rate) / rate
+    hz = np.where(np.floor(time_s * 8) % 2 == 0, 110.0, 165.0)
+    phase = 2 * np.pi * np.cumsum(hz) / rate
+    since_s = time_s % 0.125
+    tone = sum(np.sin(number * phase) / number for number in (1, 2, 3)) * np.exp(-since_s * 5)
+    two_seconds = 0.2 * tone * np.minimum(1, since_s / 0.005)
+    soundfile.write(path, np.tile(two_seconds.astype(np.float32), round(seconds / 2)), rate, subtype="PCM_16")
+    return path
 
 
 def inserted(tmp_path: Path) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
@@ -111,7 +128,7 @@ def test_a_warped_cropped_looped_transposed_clip_becomes_the_clip_that_insert_js
     assert made["loop"] == [wanted["loop_start"], wanted["loop_end"]] == [2.0, 6.0]
     assert all(note["start_time"] < 6.0 for note in made["notes"])
     assert {note["pitch"] for note in made["notes"]} <= {33 + 3, 38 + 3}
-    assert status == f"Done: 1 clip, {len(made['notes'])} notes. Undo in Live removes them."
+    assert status == f"Done: 1 clip, {len(made['notes'])} notes. Undo removes them, in one step or more."
     assert report["undo"] == 1
 
 
@@ -119,7 +136,7 @@ def test_through_a_network_that_loses_a_fifth_an_arrangement_clip_and_its_stem_a
     source = bass_line(tmp_path / "line.wav", SHORT_S, 44100)
     daemon = start()
     options = {
-        "clip": {**clip_of(source), "rate": 44100},
+        "clip": {**clip_of(source), "rate": 44100, "signature_numerator": 6, "signature_denominator": 8},
         "arrangement": [32.0, 10.0],
         "network": {"rate": 0.2, "seed": 5},
     }
@@ -135,6 +152,7 @@ def test_through_a_network_that_loses_a_fifth_an_arrangement_clip_and_its_stem_a
     (clip,) = midi["clips"]
     assert plain(clip["notes"]) == notes["bass"]
     assert [clip["start_time"], clip["end_time"]] == [32.0, 42.0]
+    assert clip["signature"] == wanted["signature"] == [6, 8]
     assert clip["loop"] == [wanted["loop_start"], wanted["loop_end"]] == [0.0, 4.0]
     pieces = audio["clips"]
     assert [piece["path"] for piece in pieces] == [unquote(stem["path"])] * 3
@@ -214,6 +232,19 @@ def test_where_no_daemon_runs_the_command_is_said_and_what_is_started_then_is_fo
 
 
 @pytest.mark.slow
+def test_a_daemon_that_is_stopped_is_missed_at_once(bundle, start, tmp_path):
+    daemon = start()
+    with Live(bundle, tmp_path / "live", link=link_to(daemon)) as live:
+        live.wait("Ready")
+        daemon.end()
+        begin_s = time.monotonic()
+        live.wait("The converter isn't running. Run: stembridge serve")
+        assert time.monotonic() - begin_s < 5.0  # a pulse takes half a minute to be missed
+        start(daemon.port)
+        live.wait("Ready")
+
+
+@pytest.mark.slow
 def test_where_another_program_has_its_port_the_device_takes_another(bundle, start, tmp_path):
     daemon = start()
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as other:
@@ -226,7 +257,68 @@ def test_where_another_program_has_its_port_the_device_takes_another(bundle, sta
 def test_a_wrong_secret_is_said(bundle, start, tmp_path):
     daemon = start()
     with Live(bundle, tmp_path / "live", link={**link_to(daemon), "secret": "0" * 64}) as live:
-        assert live.wait("install") == "Run: stembridge device install. Then drag the device in again."
+        assert live.wait("install") == "The device's link is out of date. Run: stembridge device install"
+
+
+@pytest.mark.slow
+def test_what_comes_with_a_wrong_token_is_heard_by_neither_side(bundle, start, tmp_path):
+    source = bass_line(tmp_path / "line.wav", 20.0)
+    daemon = start()
+    clip = clip_of(source, 20.0, warp=[[0, 0], [20, 40], [20.1, 40.2]], loop=[0, 40], markers=[0, 40])
+    with (
+        Live(bundle, tmp_path / "live", clip=clip, link=link_to(daemon)) as live,
+        closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as other,
+    ):
+        live.do("choose", "recording", "bass")
+        live.wait("Ready")
+        live.do("convert")
+        live.wait("Converting")
+        for name, *values in (
+            ["job/error", "job-1", "internal", "Spoofed"],
+            ["job/result", "job-1", "%2Fetc%2Fpasswd", "00000000"],
+            ["refuse", "secret", "Spoofed"],
+            ["bye"],
+        ):
+            other.sendto(message(name, "f" * 32, *values), ("127.0.0.1", live.report["port"]))
+        other.sendto(message("job/cancel", "f" * 32, "job-1"), ("127.0.0.1", daemon.port))
+        assert live.wait("idle").startswith("Done: 1 clip")
+        assert not [state for state in live.report["states"] if "Spoofed" in state or "waiting" in state]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gone", ["insert.json$", "bass.json$"])
+def test_a_result_that_is_gone_before_it_is_inserted_is_said_and_made_again(bundle, start, tmp_path, gone):
+    source = bass_line(tmp_path / "line.wav", SHORT_S)
+    daemon = start()
+    with Live(bundle, tmp_path / "live", clip=clip_of(source), link=link_to(daemon)) as live:
+        live.do("choose", "recording", "bass")
+        live.do("delete", gone)
+        live.wait("Ready")
+        assert live.convert() == "The result's files are gone. Press Convert to make it again."
+        assert new_tracks(live.report) == []
+        live.do("delete", None)
+        assert live.convert().startswith("Done: 1 clip")
+        assert len(new_tracks(live.report)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_five_thousand_notes_all_arrive(bundle, start, tmp_path):
+    seconds = 660.0
+    source = eighths(tmp_path / "line.wav", seconds)
+    daemon = start()
+    warp = [[0, 0], [seconds, 2 * seconds], [seconds + 1, 2 * seconds + 2]]
+    clip = clip_of(source, seconds, warp=warp, looping=0, loop=[0, 2 * seconds], markers=[0, 2 * seconds])
+    with Live(bundle, tmp_path / "live", clip=clip, link=link_to(daemon)) as live:
+        live.do("choose", "recording", "bass")
+        live.wait("Ready")
+        live.do("convert")
+        live.wait("idle", 4)
+        (track,) = new_tracks(live.report)
+    _, notes = inserted(tmp_path)
+    made = track["slots"][2]["notes"]
+    assert len(made) > 5000
+    assert plain(made) == notes["bass"]
 
 
 @pytest.mark.slow
@@ -254,6 +346,6 @@ def test_if_live_refuses_a_track_those_of_the_job_are_removed_and_the_result_sta
     ) as live:
         live.do("choose", "recording", "mix")
         live.wait("Ready")
-        assert live.convert() == "Live made no track: none was added. Remove some tracks, convert again."
+        assert live.convert() == "Live made no track: none was added. Make room for tracks, convert again."
         assert new_tracks(live.report) == []
     assert len(inserted(tmp_path)[1]) == 2

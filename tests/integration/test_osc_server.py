@@ -112,6 +112,14 @@ def test_leaving_gives_back_port_threads_and_listener(jobs: MemoryQueue, tmp_pat
         assert again.port == port
 
 
+def test_leaving_says_goodbye_to_the_devices(jobs: MemoryQueue, tmp_path: Path):
+    with OscServer(jobs, SECRET, to_spec, tmp_path, port=0) as server:
+        device = Device(server.port)
+        device.open()
+    with device:
+        assert device.expect("bye") == []
+
+
 def test_it_listens_on_loopback_only(server: OscServer):
     assert server._socket.getsockname()[0] == "127.0.0.1"
 

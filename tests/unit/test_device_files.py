@@ -223,12 +223,13 @@ def test_a_port_that_is_left_to_chance_is_refused(command, tmp_path: Path) -> No
 def test_the_command_tells_where_the_devices_are_and_whether_they_are_old(command, tmp_path: Path) -> None:
     code, out, err = command("path", "--to", tmp_path / "a")
     assert (code, out) == (2, "")
-    assert "run stembridge device install" in err
+    assert f'run stembridge device install --to "{tmp_path / "a"}"' in err
     command("install", "--to", tmp_path / "a")
     code, out, err = command("path", "--to", tmp_path / "a")
     assert (code, out.splitlines(), err) == (0, [str(tmp_path / "a" / name) for name in DEVICES], "")
     (tmp_path / "a/Stembridge.amxd").write_bytes(b"old")
-    assert "another version" in command("path", "--to", tmp_path / "a")[2]
+    old = command("path", "--to", tmp_path / "a")[2]
+    assert f'another version: run stembridge device install --to "{tmp_path / "a"}"' in old
 
 
 def test_a_file_in_the_folders_place_is_wrong_use(command, tmp_path: Path) -> None:

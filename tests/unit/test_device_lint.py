@@ -68,7 +68,7 @@ def test_every_stored_control_tells_the_script_its_value_before_the_script_is_to
 
 def test_a_button_is_told_to_the_script_as_a_press(made: Patcher) -> None:
     for name in ("convert", "cancel"):
-        assert box(made, name)["mode"] == 0
+        assert (box(made, name)["mode"], box(made, name)["outputmode"]) == (0, 1)  # when the mouse is let go
         assert reached(made, name, 0) == [(f"ui {name} 1", 0)]
         assert reached(made, f"ui {name} 1", 0) == [("js stembridge_device.js", 0)]
 
@@ -158,7 +158,7 @@ def front(name: str) -> Callable[[Patcher], None]:
         (tell("cancel", parameter_longname="Convert"), "2 parameters of this name"),
         (lambda made: made["parameters"].update({"obj-999": ["Gone", "Gone", 0]}), "but no box"),
         (tell("port", parameter_type=1), "end at 255"),
-        (tell("port", parameter_initial=[80]), "outside"),
+        (tell("port", parameter_initial=[-1]), "outside"),
         (tell("parts", parameter_mmax=9), "6 choices, but values up to 9"),
         (tell("parts", parameter_invisible=0), "can be automated"),
         (change("route set", text="route set set", numinlets=3, numoutlets=3, outlettype=[""] * 3), "set twice"),

@@ -228,6 +228,16 @@ def test_a_device_that_changes_its_port_is_answered_at_the_new_one(met: Bench):
     assert pong.port == 20002
 
 
+def test_goodbye_is_said_once_to_each_device_and_ends_its_session(met: Bench):
+    met.hello(inst="inst-b", token="token-bbbb", rx=20002)
+    met.board.say_goodbye()
+    met.board.say_goodbye()
+    met.settle()
+    said = [(each.port, each.values) for each in met.sent if each.name == "bye"]
+    assert said == [(17901, {"token": TOKEN}), (20002, {"token": "token-bbbb"})]
+    assert met.send("ping", inst="inst-a", seq=1) == []
+
+
 def test_a_token_cannot_be_taken_by_another_device(met: Bench):
     (refusal,) = met.hello(inst="inst-b", rx=20002)
     assert refusal.values["code"] == "token"

@@ -43,8 +43,8 @@ Value = str | int | tuple[str, ...] | None
 
 #: Kinds with a parameter of Live's, whose value the user changes.
 PARAMETERS: Final = frozenset({"button", "toggle", "menu", "number"})
-#: Kinds that the script writes to.
-WRITTEN: Final = frozenset({"text", "bar", "light", "button", "toggle", "menu", "number"})
+#: Kinds that the script writes to. None that is saved: the user's choices are never changed from inside.
+WRITTEN: Final = frozenset({"text", "bar", "light", "button"})
 #: States of a light, in the order of the numbers that the script sends.
 LIGHT_STATES: Final = ("off", "on", "busy", "trouble")
 
@@ -299,32 +299,32 @@ CONTROLS: Final[tuple[Control, ...]] = (
     Control(
         "daemon",
         "text",
-        (251, 130, 77, _LINE),
+        (251, 130, 149, _LINE),
         "Connecting",
         "Converter",
-        "The program on this computer that does the work. Start it with: stembridge serve",
+        "The program on this computer that does the work, its version, and the UDP port at which it is asked. "
+        "Start it with: stembridge serve",
         look="surface",
-    ),
-    Control("port_label", "label", (328, 130, 28, _LINE), "Port", look="surface", right=True),
-    Control(
-        "port",
-        "number",
-        (357, 132, 43, 15),
-        "",
-        "Port",
-        "The converter's UDP port on this computer. Change it only if you changed osc_port in its settings.",
-        initial=17900,
-        low=1024,
-        high=65535,
     ),
     Control(
         "version",
         "text",
-        (240, 149, 160, _LINE),
+        (240, 149, 90, _LINE),
         "",
         "Version",
         "The device's version and build. After an update, drag the device in again.",
         look="surface",
+    ),
+    Control("port_label", "label", (330, 149, 28, _LINE), "Port", look="surface", right=True),
+    Control(
+        "port",
+        "number",
+        (359, 151, 41, 15),
+        "",
+        "Port",
+        "The converter's UDP port on this computer. 0 is the one that the device was installed with, which is right "
+        "unless osc_port was changed in the settings since.",
+        high=65535,
     ),
 )
 

@@ -22,7 +22,7 @@ MEMBERS: Final[Mapping[str, frozenset[str]]] = {
     "live.line": frozenset({"justification", "linecolor", "border"}),
     "live.menu": frozenset({"parameter_enable", "fontsize"}),
     "live.numbox": frozenset({"parameter_enable", "fontsize", "appearance"}),
-    "live.text": frozenset({"parameter_enable", "mode", "text", "texton", "fontsize"}),
+    "live.text": frozenset({"parameter_enable", "mode", "outputmode", "text", "texton", "fontsize"}),
     "live.thisdevice": frozenset(),
     "message": frozenset({"text"}),
     "multislider": frozenset(

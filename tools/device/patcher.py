@@ -165,7 +165,8 @@ def _looks(control: Control) -> tuple[str, dict[str, Any]]:
             return "multislider", _bar(control)
         case "button":
             size = {"fontsize": 12.0} if control.rect[3] > 15 else {}
-            return "live.text", {"mode": 0, "text": control.text, "texton": control.text, **size}
+            # Pressed when the mouse is let go on it, as Live's own buttons are.
+            return "live.text", {"mode": 0, "outputmode": 1, "text": control.text, "texton": control.text, **size}
         case "toggle":
             return "live.text", {"mode": 1, "text": control.text, "texton": control.text}
         case "menu":

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any, Final
 
 from bridge import __version__
+from bridge.osc.protocol import DAEMON_PORT
 from tools.device.controls import TEXT_SIZE, VIEW_HEIGHT, VIEW_WIDTH
 from tools.device.theme import LIGHTS, THEME, css
 
@@ -23,8 +24,8 @@ SCENE: Final[Mapping[str, str]] = {
     "percent": "64%",
     "progress": "64",
     "light": "busy",
-    "daemon": f"Runs {__version__}",
-    "version": f"Device {__version__}",
+    "daemon": f"Runs {__version__} on port {DAEMON_PORT}",
+    "version": f"{__version__} 0000abcd",
     "stems": "1",
     "convert": "inactive",
 }
