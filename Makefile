@@ -43,10 +43,13 @@ wheel:  ## build the wheel into dist/
 bench:  ## convert the bench's recordings and print the score
 	@$(BOOTSTRAP) run python tools/bench.py $(ARGS)
 
-docs:  ## write the generated reference pages and the README's picture again
+docs:  ## write the generated reference pages and the pictures again
 	@$(BOOTSTRAP) run python tools/make_reference.py
 	@$(BOOTSTRAP) run stembridge demo --out build
 	@$(BOOTSTRAP) run python tools/make_picture.py build/stembridge-demo
+	@$(BOOTSTRAP) run stembridge deliver build/stembridge-demo --deliver score,preview,overview
+	@$(BOOTSTRAP) run python tools/make_score_picture.py build/stembridge-demo
+	@$(BOOTSTRAP) run python tools/make_overview_picture.py build/stembridge-demo
 
 protocol:  ## write the device's side of the OSC messages and their page again
 	@$(BOOTSTRAP) run python -m bridge.osc.generate

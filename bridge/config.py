@@ -47,7 +47,7 @@ class WatchedFolder(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     polling: Annotated[bool, Meta(description="Look by and by instead of being told: for network drives.")] = False
     options: Annotated[
         Options,
-        Meta(description="How its files are converted: `recording`, `separator`, `parts`, … as for `convert`."),
+        Meta(description="How its files are converted: `recording`, `parts`, `deliver`, … as for `convert`."),
     ] = Options()
 
     def __post_init__(self) -> None:

@@ -33,6 +33,8 @@ STOP_S = 3.5
 RETRIES_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 #: Those of a song that is heard while it is converted; what it hasn't stays silent.
 PARTS: tuple[PartName, ...] = ("bass", "melody", "vocals", "drums")
+#: The options that make MIDI files differ from the notes as they were detected.
+_CHANGING = ("quantize", "transpose", "pitch_bend", "scale", "groove", "humanize", "programs", "expression")
 #: Later than any song ends (11 days): playing waits for no part that hasn't been found yet.
 WHOLE_S = 1e6
 
@@ -298,4 +300,5 @@ class Playback:
 
 def _is_as_detected(options: Options) -> bool:
     """Whether a conversion's MIDI files will hold the notes just as they were detected."""
-    return options.quantize is None and options.transpose == 0 and not options.pitch_bend
+    rest = Options()
+    return all(getattr(options, name) == getattr(rest, name) for name in _CHANGING)

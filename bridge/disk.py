@@ -12,15 +12,15 @@ from bridge.errors import OutputUnwritable
 
 #: What to do about an error of the operating system.
 _ADVICE = {
-    errno.ENOSPC: "free some space or choose another folder with --out",
-    errno.EDQUOT: "free some space or choose another folder with --out",
-    errno.EFBIG: "the file system or a limit allows no file that large; choose another folder with --out",
-    errno.EROFS: "choose another folder with --out",
-    errno.EACCES: "close programs that use it, or choose a folder that you may write to with --out",
-    errno.EPERM: "choose a folder that you may write to with --out",
-    errno.ENAMETOOLONG: "rename the recording, or choose another folder with --out",
-    errno.ENOTDIR: "a file is in the way; choose another folder with --out",
-    errno.EEXIST: "something is in the way; choose another folder with --out",
+    errno.ENOSPC: "free some space or use another folder",
+    errno.EDQUOT: "free some space or use another folder",
+    errno.EFBIG: "the file system or a limit allows no file that large; use another folder",
+    errno.EROFS: "use another folder",
+    errno.EACCES: "close programs that use it, or use a folder that you may write to",
+    errno.EPERM: "use a folder that you may write to",
+    errno.ENAMETOOLONG: "rename the recording, or use another folder",
+    errno.ENOTDIR: "a file is in the way; use another folder",
+    errno.EEXIST: "something is in the way; use another folder",
 }
 
 
@@ -51,7 +51,7 @@ def unwritable(path: Path, error: Exception, advice: str = "") -> OutputUnwritab
     """
     number = getattr(error, "errno", None) or 0
     reason = getattr(error, "strerror", None) or str(error) or "the disk may be full"
-    todo = advice or _ADVICE.get(number, "free some space or choose another folder with --out")
+    todo = advice or _ADVICE.get(number, "free some space or use another folder")
     return OutputUnwritable(f"cannot write {printable(path)}: {printable(reason)}; {todo}")
 
 

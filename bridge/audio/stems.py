@@ -204,7 +204,7 @@ class _StemFile:
     def finished(self) -> AudioFile:
         """The closed file, once it is known to be whole."""
         if self._grid.sample_format == "float32":
-            self._translated(lambda: _forget_the_time(self._path))
+            self._translated(lambda: forget_the_time(self._path))
         audio = self._translated(lambda: AudioFile.open(self._path))
         if audio.length != self._source.length:
             raise OutputUnwritable(f"{printable(self._path)} came out short; is the disk full?")
@@ -275,7 +275,7 @@ def _peak(source: AudioFile) -> float:
     return max((float(np.abs(block).max()) for block in source.blocks()), default=0.0)
 
 
-def _forget_the_time(path: Path) -> None:
+def forget_the_time(path: Path) -> None:
     """Blank the time of writing that libsndfile adds to a float WAV, so that equal audio gives equal bytes.
 
     The PEAK chunk is: name, size, version, time stamp, peaks, in numbers of four bytes. It comes before the samples.

@@ -24,8 +24,10 @@ from bridge.errors import BridgeError
 from bridge.interrupt import end_at_once, interruptible
 from bridge.jobs.model import JobSpec, spec_from_json
 from bridge.jobs.news import MAX_FOUND, Advanced, Alive, Failed, Finished, Found, News, PartName, to_line
-from bridge.model import ConversionRequest, MidiOptions, Note
+from bridge.model import COMPONENTS, PARTS, ConversionRequest, DeliverOptions, Groove, MidiOptions, Note
+from bridge.names import deliveries_named
 from bridge.progress import Progress, Report
+from bridge.write import grooves
 
 #: Progress is told at most ten times a second: who shows it needs no more.
 NEWS_GAP_S = 0.1
@@ -99,12 +101,31 @@ def spec_to_request(spec: JobSpec) -> ConversionRequest:
             swing=options.swing,
             transpose=options.transpose,
             pitch_bend=options.pitch_bend,
+            scale=options.scale,
+            groove=_groove(options.groove),
+            groove_strength=options.groove_strength,
+            humanize=options.humanize,
+            seed=options.seed,
+            programs={part: program for part, program in options.programs.items()},
+            expression=options.expression,
         ),
         stems=options.stems,
         drum_engine=options.drum_engine,
         fresh=options.fresh,
         name=spec.name,
+        deliver=DeliverOptions(
+            kinds=deliveries_named(options.deliver),
+            loop_bars=options.loop_bars,
+            split_notes=options.split_notes,
+            audio_tracks=options.audio_tracks,
+            soundfont=None if options.soundfont is None else Path(options.soundfont).expanduser(),
+        ),
     )
+
+
+def _groove(source: str | None) -> str | Groove | None:
+    """A part's name as it is, or the groove in a file."""
+    return source if source is None or source in (*PARTS, *COMPONENTS) else grooves.read(Path(source).expanduser())
 
 
 def failure(error: BaseException) -> Failed:

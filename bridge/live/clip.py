@@ -46,6 +46,8 @@ class ClipOptions(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     ----------
     recording, separator, drum_engine, parts, bpm, quantize, strength, swing, transpose, pitch_bend, stems, fresh
         As in `bridge.jobs.model.Options`.
+    deliver
+        As there too, but nothing where nothing is said: who asks is in Live already, and waits.
     place
         Where the new clips go; None for where the source is.
     components
@@ -66,6 +68,7 @@ class ClipOptions(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     pitch_bend: bool = False
     stems: bool = True
     fresh: bool = False
+    deliver: Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=16)] = ()
     place: Literal["session", "arrangement"] | None = None
     components: bool = False
     pitch: Literal["heard", "file"] = "heard"
