@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bridge.model import ConversionRequest
 
 
-@click.command()
+@click.command(short_help="Convert audio files to stems, MIDI and more.")
 @click.argument("audio", type=click.Path(path_type=Path), nargs=-1, required=True)
 @conversion_options
 @midi_options

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bridge.deliver.update import Delivered
 
 
-@click.command()
+@click.command(short_help="Make more of a result, without converting again.")
 @click.argument("result", type=click.Path(path_type=Path))
 @deliver_options
 @midi_options

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from bridge.commands.values import GridType
-from bridge.errors import InvalidRequest, OutputUnwritable
+from bridge.errors import InvalidRequest
 from bridge.names import COMPONENTS, PARTS
 
 
-@click.command()
+@click.command(short_help="Keep the timing and accents of a part as a file.")
 @click.argument("result", type=click.Path(path_type=Path))
 @click.argument("part", type=click.Choice((*PARTS, *COMPONENTS)))
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -24,7 +24,7 @@ def groove(result: Path, part: str, file: Path, grid: Fraction, bars: int) -> No
     `convert` and `deliver` give them to other parts with --groove FILE.
     """
     from bridge.deliver.song import read_song
-    from bridge.disk import printable
+    from bridge.disk import printable, unwritable, write_whole
     from bridge.music.groove import extract
     from bridge.write.grooves import encode
 
@@ -36,18 +36,8 @@ def groove(result: Path, part: str, file: Path, grid: Fraction, bars: int) -> No
         raise InvalidRequest(f"{printable(result)} has no notes of {part} to take a groove from")
     found = extract(notes, song.timeline, grid, bars)
     try:
-        _write_whole(file, encode(found))
+        write_whole(file, encode(found))
     except OSError as error:
-        raise OutputUnwritable(f"cannot write {printable(file)}: {error.strerror}; choose another place") from error
+        raise unwritable(file, error, "choose another place") from error
     played = sum(step is not None for step in found.steps)
     click.echo(f"{played} of {len(found.steps)} steps are played by {part}; written to {printable(file)}")
-
-
-def _write_whole(file: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ _ALL = 1_000_000
 _NO_DAEMON = "No daemon runs: what is not done yet goes on when one is started (stembridge serve)."
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="List, show, cancel or repeat the daemon's jobs.")
 @click.pass_context
 def jobs(ctx: click.Context) -> None:
     """List the daemon's jobs, show or cancel one, or have one done again."""
