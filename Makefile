@@ -4,10 +4,10 @@ ARGS ?=
 BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge docs clean
+.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge docs protocol device device-preview clean
 
 help:  ## list what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-14s%s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-16s%s\n' "$$name" "$$what"; done
 
 setup:  ## make the environment in .venv, or bring it up to date
 	@$(BOOTSTRAP) setup
@@ -54,10 +54,22 @@ train-small:  ## show in a minute that the whole training works
 train-judge:  ## judge the trained network on kits and drummers that it hasn't heard
 	@$(BOOTSTRAP) run python -m tools.train judge $(ARGS)
 
-docs:  ## write the generated reference pages and the README's picture again
+docs:  ## write the generated reference pages and the pictures again
 	@$(BOOTSTRAP) run python tools/make_reference.py
 	@$(BOOTSTRAP) run stembridge demo --out build
 	@$(BOOTSTRAP) run python tools/make_picture.py build/stembridge-demo
+	@$(BOOTSTRAP) run stembridge deliver build/stembridge-demo --deliver score,preview,overview
+	@$(BOOTSTRAP) run python tools/make_score_picture.py build/stembridge-demo
+	@$(BOOTSTRAP) run python tools/make_overview_picture.py build/stembridge-demo
+
+protocol:  ## write the device's side of the OSC messages and their page again
+	@$(BOOTSTRAP) run python -m bridge.osc.generate
+
+device: protocol  ## build the Max for Live devices into bridge/data/device
+	@$(BOOTSTRAP) run python -m tools.device
+
+device-preview:  ## draw the device as docs/images/device.svg
+	@$(BOOTSTRAP) run python -m tools.device --preview
 
 clean:  ## remove what was made, except the environment
 	rm -rf build dist bench-out .mypy_cache .pytest_cache .ruff_cache .hypothesis

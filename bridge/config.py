@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.config_text import Places, path_of, reason_of, shown, toml
 from bridge.errors import InvalidRequest
 from bridge.jobs.model import Options
-from bridge.places import config_dir
+from bridge.places import config_dir, expanded
 
 NAME = "config.toml"
 PREFIX = "STEMBRIDGE_"
@@ -38,22 +39,31 @@ class WatchedFolder(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """A folder whose new audio files are converted."""
 
     folder: Annotated[_Folder, Meta(min_length=1, description="The folder; absolute, or beginning with `~`.")]
-    out: Annotated[_Folder, Meta(description="Where its results go; empty for `out_dir`.")] = ""
+    out: Annotated[
+        _Folder,
+        Meta(description="Where its results go; empty for `out_dir`, or for a folder in it where several share it."),
+    ] = ""
     recursive: Annotated[bool, Meta(description="Whether its sub-folders are watched too.")] = False
     polling: Annotated[bool, Meta(description="Look by and by instead of being told: for network drives.")] = False
     options: Annotated[
         Options,
-        Meta(description="How its files are converted: `recording`, `separator`, `parts`, … as for `convert`."),
+        Meta(description="How its files are converted: `recording`, `parts`, `deliver`, … as for `convert`."),
     ] = Options()
 
     def __post_init__(self) -> None:
-        for path in filter(None, (self.folder, self.out)):
-            _check_folder(path)
+        _check_folder("folder", self.folder)
+        if self.out:
+            _check_folder("out", self.out)
 
     @property
     def path(self) -> Path:
         """The folder."""
-        return Path(self.folder).expanduser()
+        return expanded(self.folder)
+
+    @property
+    def out_path(self) -> Path | None:
+        """Where its results go; None for where all others do."""
+        return expanded(self.out) if self.out else None
 
 
 class Settings(Struct, frozen=True):
@@ -137,7 +147,7 @@ class Settings(Struct, frozen=True):
     def results_folder(self) -> Path:
         """Where results go."""
         if self.out_dir:
-            return Path(self.out_dir).expanduser()
+            return expanded(self.out_dir)
         import platformdirs
 
         return platformdirs.user_music_path() / "Stembridge"
@@ -215,8 +225,8 @@ def describe(loaded: Loaded) -> list[Row]:
         if key == "out_dir":
             value = str(loaded.settings.results_folder)
         elif key == "watch":
-            value = [str(watched.path) for watched in value]
-        rows.append(Row(key, msgspec.json.encode(value).decode(), origin))
+            value = [msgspec.to_builtins(it) | {"folder": str(it.path)} for it in value]
+        rows.append(Row(key, toml(value), origin))
     return rows
 
 
@@ -249,11 +259,12 @@ def _from_file(data: bytes | None, name: str) -> _Found:
         raise InvalidRequest(f"{name} isn't UTF-8 text; save it as that") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidRequest(f"{name} isn't valid TOML: {error}") from error
+    places = Places(name, text)
     for key, value in table.items():
-        _check_keys({key}, Settings, lambda key: _place(name, text, key))
+        _check_keys({key}, Settings, places.of)
         if key == "watch":
-            _check_watch(value, lambda key: _place(name, text, key))
-        where = _place(name, text, key)
+            _check_watch(value, places)
+        where = places.of(key)
         yield key, _checked(key, value, where), where
 
 
@@ -296,21 +307,35 @@ def _checked(key: str, value: object, where: str, *, lax: bool = False) -> Any:
     try:
         checked = msgspec.convert(value, types[key], strict=not lax)
         if key == "out_dir" and checked:
-            _check_folder(checked)
+            _check_folder(key, checked)
     except (ValueError, TypeError) as error:
         takes = dict(_described(Settings))[key].title
-        reason = f"; {error}" if key == "watch" else f", not {str(value)[:80]!r}"
+        reason = f"; {reason_of(error)}" if key == "watch" else f", not {shown(value)}"
         raise InvalidRequest(f"{where}: {key} must be {takes}{reason}") from error
     return checked
 
 
-def _check_watch(value: object, where: Any) -> None:
-    """Refuse unknown keys of the tables below ``watch``; whatever else is wrong is found later."""
-    for table in value if isinstance(value, list) else ():
-        if isinstance(table, dict):
-            _check_keys(table, WatchedFolder, where)
-            options = table.get("options")
-            _check_keys(options if isinstance(options, dict) else (), Options, where)
+def _check_watch(value: object, places: Places) -> None:
+    """Refuse what is wrong in a table of ``watch``, and say in which line; what is no table at all is found later."""
+    for index, table in enumerate(value if isinstance(value, list) else ()):
+        if not isinstance(table, dict):
+            continue
+        _check_keys(table, WatchedFolder, partial(places.of, "watch", index))
+        options = table.get("options")
+        _check_keys(
+            options if isinstance(options, dict) else (), Options, partial(places.of, "watch", index, "options")
+        )
+        try:
+            msgspec.convert(table, WatchedFolder)
+        except (ValueError, TypeError) as error:
+            where = places.of("watch", index, *path_of(error), *_meant(error))
+            raise InvalidRequest(f"{where}: {reason_of(error)}") from error
+
+
+def _meant(error: Exception) -> list[str]:
+    """The key that a check of ours complains about: its name comes first."""
+    first = str(error).partition(" ")[0].rstrip(":")
+    return [first] if first in {*WatchedFolder.__struct_fields__, *Options.__struct_fields__} else []
 
 
 def _check_keys(keys: Iterable[str], owner: type[Struct], where: Any) -> None:
@@ -323,20 +348,13 @@ def _check_keys(keys: Iterable[str], owner: type[Struct], where: Any) -> None:
             raise InvalidRequest(f"{where(key)}: there is no setting {key[:80]!r}; {advice}")
 
 
-def _check_folder(path: str) -> None:
+def _check_folder(key: str, path: str) -> None:
     if not (path.startswith("~") or Path(path).is_absolute()) or "\0" in path:
-        raise ValueError(f"a folder must be absolute or begin with ~, not {path[:200]!r}")
-
-
-def _place(name: str, text: str, key: str) -> str:
-    """The file, and the line in which a key is set, where that can be told: tomllib keeps no lines."""
-    quoted = re.escape(key)
-    pattern = re.compile(rf"""^\s*(?:\[+\s*)?(?:[\w.]+\.)?(?:{quoted}|"{quoted}"|'{quoted}')\s*[=.\]]""", re.MULTILINE)
-    found = pattern.search(text)
-    if found is None:
-        return name
-    line = text.count("\n", 0, found.end()) + 1
-    return f"{name}, line {line}"
+        raise ValueError(f"{key} must be absolute or begin with ~, not {path[:200]!r}")
+    try:
+        expanded(path)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
 
 
 def _described(owner: type[Struct]) -> list[tuple[str, Meta]]:

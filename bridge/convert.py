@@ -12,13 +12,17 @@ from pathlib import Path
 
 from bridge.audio.decode import file_sha256
 from bridge.cache import Cache
+from bridge.deliver.make import Failure, make, with_deliveries
+from bridge.deliver.remarks import remarks
+from bridge.deliver.song import read_song
+from bridge.disk import printable
 from bridge.errors import InvalidRequest, OutputUnwritable
 from bridge.model import ConversionRequest
 from bridge.progress import Progress
 from bridge.steps import Engines, PartListener, Recording, Steps, made_of
 from bridge.write.files import ResultFolder, folder_name_for
-from bridge.write.manifest import Manifest, Source, printable
-from bridge.write.result import NO_SEPARATOR, Findings, write_result
+from bridge.write.manifest import Manifest, Source
+from bridge.write.result import NO_SEPARATOR, Findings, write_manifest, write_result
 
 #: Bytes a sample and channel: of the working copy, and of a stem (one more where the source exceeds full scale).
 _MIX_BYTES, _STEM_BYTES = 4, 3
@@ -28,10 +32,22 @@ _SMALL_FILES_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished conversion: its folder and what the folder says of itself."""
+    """A finished conversion.
+
+    Attributes
+    ----------
+    folder, manifest
+        Where the result is, and what it says of itself.
+    failures
+        The deliveries that could not be made.
+    remarks
+        What became of the user's own files in an earlier result, a sentence each.
+    """
 
     folder: Path
     manifest: Manifest
+    failures: tuple[Failure, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def convert(
@@ -94,13 +110,17 @@ def convert(
             separator=engines.separator.identity if engines.separator else NO_SEPARATOR,
             stems=frozenset({**stems, **steps.components} if request.stems else {}),
         )
-        writing = progress.stage("write")
-        steps.timings_s["total"] = round(time.monotonic() - began, 3)
         warnings = (*notes, *steps.recording.warnings, *_empty_parts(findings))
-        manifest = write_result(folder, findings, request.midi, steps.timings_s, warnings)
+        manifest = write_result(folder, findings, request.midi, steps.timings_s, warnings, progress)
+        song = read_song(folder.content, home=folder.target, progress=progress)
+        made = make(song, folder, request.deliver, progress)
+        writing = progress.stage("write")
+        total_s = time.monotonic() - began
+        manifest = with_deliveries(manifest, made, manifest.files, request.deliver, total_s=total_s)
+        write_manifest(folder, manifest)
     cache.tidy()
     writing.at(1.0)
-    return Result(target, manifest)
+    return Result(target, manifest, made.failures, tuple(remarks(song, made.files, folder.kept)))
 
 
 def _source(request: ConversionRequest, recording: Recording, sha256: str) -> Source:

@@ -11,6 +11,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,8 +29,12 @@ MOST_WAITING = 16
 LOOK_S = 0.5
 #: How long ending may take: the player ends its notes.
 STOP_S = 3.5
+#: How long to wait before the port is tried again, the last for ever: each attempt starts a process.
+RETRIES_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 #: Those of a song that is heard while it is converted; what it hasn't stays silent.
 PARTS: tuple[PartName, ...] = ("bass", "melody", "vocals", "drums")
+#: The options that make MIDI files differ from the notes as they were detected.
+_CHANGING = ("quantize", "transpose", "pitch_bend", "scale", "groove", "humanize", "programs", "expression")
 #: Later than any song ends (11 days): playing waits for no part that hasn't been found yet.
 WHOLE_S = 1e6
 
@@ -58,7 +64,7 @@ class _Song:
 
 
 class Playback:
-    """Plays conversions, as long as it is entered. Where there is no MIDI system, it does nothing.
+    """Plays conversions, as long as it is entered. Where there is no MIDI system it does nothing until one comes.
 
     Parameters
     ----------
@@ -70,29 +76,36 @@ class Playback:
         Tells the user a line.
     command
         The program that plays.
+    retries_s
+        See `RETRIES_S`.
     """
 
-    def __init__(self, port: str, api: str, say: Callable[[str], None], command: Sequence[str] = COMMAND) -> None:
-        self._streamer = Streamer(port, api, command=command)
+    def __init__(
+        self,
+        port: str,
+        api: str,
+        say: Callable[[str], None],
+        command: Sequence[str] = COMMAND,
+        retries_s: Sequence[float] = RETRIES_S,
+    ) -> None:
+        self._make = partial(Streamer, port, api, command=command)
+        self._streamer = self._make()
         self._say = say
+        self._retries_s = retries_s
+        self._problem = ""
         self._changed = threading.Condition()
         # All below is guarded by `_changed`.
+        self._is_open = False
         self._waiting: deque[Path | _Song] = deque(maxlen=MOST_WAITING)
         self._growing: _Song | None = None
         self._left_for_later: set[str] = set()
         self._is_busy = False
         self._stopping = False
-        self._thread = threading.Thread(target=self._play_all, name="playback", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="playback", daemon=True)
 
     def __enter__(self) -> Self:
-        try:
-            self._streamer.__enter__()
-        except BridgeError as error:  # no MIDI system, or one that hangs: all else works
-            _log.warning("notes are not streamed: %s", error)
-            self._say(f"Note: notes are not streamed: {error}")
-        else:
-            self._thread.start()
-            self._say(f"Conversions are played to the MIDI port {self._streamer.port.port}")
+        self._open()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -101,14 +114,12 @@ class Playback:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._streamer.close()
-            self._thread.join(STOP_S)
+            streamer = self._streamer
+        streamer.close()
+        self._thread.join(STOP_S)
 
     def on_event(self, event: JobEvent) -> None:
         """The queue's listener."""
-        if not self._thread.is_alive():  # nobody would take away what is put down here
-            return
         with self._changed:
             if event.found is not None:
                 self._take_in(event.job, event.found)
@@ -120,7 +131,7 @@ class Playback:
 
     def _take_in(self, job: Job, found: Found) -> None:
         """Decide whether a conversion is heard while it runs, when its first notes come."""
-        is_free = self._growing is None and not self._waiting and not self._is_busy
+        is_free = self._is_open and self._growing is None and not self._waiting and not self._is_busy
         if self._growing is None or self._growing.job_id != job.id:
             if not is_free or job.id in self._left_for_later or not _is_as_detected(job.spec.options):
                 self._left_for_later.add(job.id)
@@ -136,7 +147,7 @@ class Playback:
         song = self._broken_off(job)
         if song is not None:
             song.result = result
-        elif result is not None:
+        elif result is not None and self._is_open:
             self._waiting.append(result)
 
     def _break_off(self, job: Job) -> None:
@@ -154,18 +165,70 @@ class Playback:
 
     # ---- the thread that plays
 
-    def _play_all(self) -> None:
-        while (item := self._next()) is not None:
-            try:
-                if isinstance(item, _Song):
-                    self._play_growing(item)
-                else:
-                    self._play(item)
-            except BridgeError as error:
-                name = f"job {item.job_id}" if isinstance(item, _Song) else item
-                _log.warning("%s could not be played to its end: %s", name, error)
-                if isinstance(item, _Song):
-                    self._give_up(item)
+    def _run(self) -> None:
+        while self._has_port() and (item := self._next()) is not None:
+            # The player may have gone for good while there was nothing to play.
+            if self._has_port():
+                self._play_item(item)
+
+    def _open(self) -> None:
+        """Open the port, if that can be done now."""
+        streamer = self._make()
+        with self._changed:
+            if self._stopping:
+                return
+            self._streamer = streamer
+        try:
+            streamer.__enter__()
+        except BridgeError as error:  # no MIDI system, or one that hangs: all else works
+            if str(error) != self._problem and not self._stopping:
+                _log.warning("notes are not streamed: %s", error)
+                self._say(f"Note: notes are not streamed: {error}")
+            self._problem = str(error)
+            self._forget_all()
+            return
+        with self._changed:
+            self._is_open = True
+        self._problem = ""
+        self._say(f"Conversions are played to the MIDI port {streamer.port.port}")
+
+    def _has_port(self) -> bool:
+        """Have the port open, however often that must be tried; False once the daemon ends."""
+        for wait_s in chain(self._retries_s, repeat(self._retries_s[-1])):
+            with self._changed:
+                if self._stopping or (self._is_open and self._streamer.failure is None):
+                    return not self._stopping
+                if self._changed.wait_for(lambda: self._stopping, wait_s):
+                    return False
+            self._streamer.close()
+            self._open()
+        raise AssertionError("repeat never ends")
+
+    def _forget_all(self) -> None:
+        """There is no port any more: when one comes, hours later, nobody wants to hear what is waiting now."""
+        with self._changed:
+            self._is_open = False
+            self._waiting.clear()
+            if self._growing is not None:
+                self._left_for_later.add(self._growing.job_id)
+                self._growing = None
+
+    def _play_item(self, item: Path | _Song) -> None:
+        """Play it; what goes wrong is logged, and the next one has its turn."""
+        name = f"job {item.job_id}" if isinstance(item, _Song) else item
+        try:
+            if isinstance(item, _Song):
+                self._play_growing(item)
+            else:
+                self._play(item)
+        except BridgeError as error:
+            _log.warning("%s could not be played to its end: %s", name, error)
+        except Exception:  # a fault of ours in one song; the others are to be heard
+            _log.exception("%s could not be played", name)
+        else:
+            return
+        if isinstance(item, _Song):
+            self._give_up(item)
 
     def _next(self) -> Path | _Song | None:
         with self._changed:
@@ -237,4 +300,5 @@ class Playback:
 
 def _is_as_detected(options: Options) -> bool:
     """Whether a conversion's MIDI files will hold the notes just as they were detected."""
-    return options.quantize is None and options.transpose == 0 and not options.pitch_bend
+    rest = Options()
+    return all(getattr(options, name) == getattr(rest, name) for name in _CHANGING)

@@ -30,7 +30,15 @@ TITLES: Mapping[str, str] = {
     "notes bass": "Bass notes",
     "notes melody": "Melody notes",
     "notes vocals": "Vocal notes",
+    "harmony": "Chords and sections",
+    "expression": "Loudness of the parts",
     "write": "Writing",
+    "deliver als": "Live Set",
+    "deliver dawproject": "DAWproject",
+    "deliver loops": "Loops",
+    "deliver score": "Score",
+    "deliver preview": "Preview",
+    "deliver overview": "Overview",
     "download": "Downloading",
 }
 #: Least time between two JSON progress events of one stage: enough for a smooth bar, not a flood.

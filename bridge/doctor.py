@@ -1,7 +1,6 @@
 """What works on this machine and what doesn't, each with its mend.
 
-A check looks at one thing and gives findings; it changes nothing but a temporary file, and what
- may crash is tried by
+A check looks at one thing and gives findings; it changes nothing, and what may crash is tried by
 `bridge.doctor_probe`. `examine` makes all checks, whatever becomes of single ones.
 """
 
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bridge.disk import nearest
 from bridge.doctor_probe import probed
 from bridge.errors import BridgeError
 from bridge.service import Runner, run_command, status
@@ -51,6 +51,7 @@ SONG_BYTES = 700_000_000
 LITTLE_BYTES = 5 * SONG_BYTES
 
 _REINSTALL = "install Stembridge again"
+_CORRUPT_MEND = "start Stembridge (stembridge serve), which sets it aside and begins anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ def examine(scene: Scene, checks: Mapping[str, Check] | None = None) -> Iterator
             yield from check(scene)
         except Exception as error:  # the doctor must get to the end, most of all where much is broken
             said = str(error) if isinstance(error, BridgeError) else f"{type(error).__name__}: {error}"
-            yield Finding(name, "fail", f"can't be checked ({' '.join(said.split())})", _REINSTALL)
+            mend = f"make it readable for you: {error.filename}" if isinstance(error, PermissionError) else _REINSTALL
+            yield Finding(name, "fail", f"can't be checked ({' '.join(said.split())})", mend)
 
 
 def _python(scene: Scene) -> Iterator[Finding]:
@@ -195,8 +197,10 @@ def _folders(scene: Scene) -> Iterator[Finding]:
     named = {"data": scene.data_dir, "settings": scene.config_dir, "cache": scene.cache_dir}
     for what, folder in [*named.items(), *(("results", folder) for folder in scene.out_dirs)]:
         name = f"Folder of {what}"
-        there = _nearest(folder)
-        if not there.is_dir():
+        there = nearest(folder)
+        if there is None:
+            yield Finding(name, "fail", f"the drive of {folder} isn't there", "connect it, or name another folder")
+        elif not there.is_dir():
             yield Finding(name, "fail", f"{there} is no folder, but {folder} is to be in it", f"move {there} away")
         elif not os.access(there, os.W_OK | os.X_OK):
             yield Finding(name, "fail", f"{there} can't be written to", f"make it writable for you: {_writable(there)}")
@@ -247,12 +251,13 @@ def _database(scene: Scene) -> Iterator[Finding]:
         jobs = peek(scene.database, 1000)
         with closing(sqlite3.connect(f"{scene.database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except (BridgeError, sqlite3.Error) as error:
+    except BridgeError as error:
+        yield Finding("Jobs", "fail", *_parted(error))
+        return
+    except sqlite3.Error as error:
         sound = str(error)
-        jobs = []
     if sound != "ok":
-        mend = "start Stembridge, which sets a corrupt list aside, or restore the file from a backup"
-        yield Finding("Jobs", "fail", f"{scene.database}: {sound}", mend)
+        yield Finding("Jobs", "fail", f"{scene.database} is corrupt ({sound})", _CORRUPT_MEND)
     else:
         waiting = sum(not job.ended for job in jobs)
         yield Finding("Jobs", "ok", f"{len(jobs)} known, {waiting} of them not done yet ({scene.database})")
@@ -274,14 +279,14 @@ def _daemon(scene: Scene) -> Iterator[Finding]:
 
 
 def _port(port: int) -> Finding:
-    """Whether the port could be had."""
+    """Whether the port could be had; if not, in the daemon's own words."""
+    from bridge.osc.server import bind_error
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
         try:
             trial.bind(("127.0.0.1", port))
         except OSError as error:
-            text = f"UDP port {port} can't be had: {error.strerror}"
-            mend = "stop the program that holds it, or choose another: osc_port in the settings, and in the device"
-            return Finding("OSC port", "fail", text, mend)
+            return Finding("OSC port", "fail", *_parted(bind_error(port, error)))
     return Finding("OSC port", "ok", f"UDP port {port} is free")
 
 
@@ -330,9 +335,13 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
-def _nearest(folder: Path) -> Path:
-    """The folder, or the nearest thing above it that is there."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+def _parted(error: BridgeError) -> tuple[str, str]:
+    """What is wrong, and what to do about it: a message says the one, then ``): ``, ``: `` or ``;``, then the other."""
+    text = str(error)
+    cut = next((at for mark in ("): ", ": ", "; ") if (at := text.find(mark)) >= 0), None)
+    if cut is None:
+        return text, "see the log"
+    return text[: cut + 1].rstrip(":;"), text[cut + 1 :].lstrip(":; ")
 
 
 def _writable(folder: Path) -> str:

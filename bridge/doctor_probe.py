@@ -12,10 +12,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import bridge
+from bridge import children
+from bridge.transcription.quietly import refuse_telemetry
 
 #: How long a child may take. Importing torch from a slow disk takes half a minute.
 CHILD_TIMEOUT_S = 120.0
@@ -56,11 +56,10 @@ def probed(kind: str, *names: str) -> Iterator[dict[str, Any]]:
 
 def _child(kind: str, names: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
     """What one child says, and how it came to a bad end; empty if it didn't."""
-    search = os.pathsep.join(filter(None, [str(Path(bridge.__file__).parents[1]), os.environ.get("PYTHONPATH")]))
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-W", "ignore", "-m", "bridge.doctor_probe", kind, *names],
-            env={**os.environ, "PYTHONPATH": search},
+            [*children.command("bridge.doctor_probe"), kind, *names],
+            env=children.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -79,6 +78,7 @@ def _child(kind: str, names: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
 def main() -> None:
     """Try what the arguments name: a kind of attempt, and its subjects."""
     kind, *names = sys.argv[1:]
+    refuse_telemetry()
     pipe = os.dup(1)
     os.dup2(2, 1)  # what a library prints must not come among the lines
     with os.fdopen(pipe, "w", encoding="ascii") as out:

@@ -27,7 +27,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bridge import __version__
-from bridge.errors import BridgeError, OutputUnwritable
+from bridge.disk import is_full, write_whole
+from bridge.errors import BridgeError, InvalidRequest, OutputUnwritable
 from bridge.places import data_dir
 
 LOCK_NAME = "daemon.lock"
@@ -43,9 +44,10 @@ _log = logging.getLogger(__name__)
 
 
 class AlreadyRunning(BridgeError):
-    """Another daemon of this user is running."""
+    """Another daemon of this user is running; as wrong use, it is nothing that trying again would change."""
 
     code = "already-running"
+    exit_code = InvalidRequest.exit_code
 
 
 class Discovery(Struct, frozen=True):
@@ -98,6 +100,57 @@ class Instance:
         self._descriptor = -1
 
     def __enter__(self) -> Instance:
+        self._descriptor = self._locked()
+        self._forget()  # what one that was killed left
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        found = read_discovery(self._folder)
+        if found is not None and found.pid == os.getpid():
+            self._forget()
+        os.close(self._descriptor)  # which lets go of the lock; the file stays, or two could hold locks on two files
+
+    def announce(self, osc_port: int) -> Discovery:
+        """Write down where this daemon is, once it is known."""
+        discovery = Discovery(os.getpid(), osc_port, self._clock(), __version__)
+        self._write(discovery)
+        return discovery
+
+    def look_after(self, mine: Discovery) -> bool:
+        """See to it that this is found, and stays alone, though somebody removed its files: clean-up programs do.
+
+        Parameters
+        ----------
+        mine
+            What `announce` gave.
+
+        Returns
+        -------
+        bool
+            Whether something was gone and is there again.
+
+        Raises
+        ------
+        AlreadyRunning
+            If another daemon has taken the place meanwhile.
+        OutputUnwritable
+            If the files can't be made again.
+        """
+        holds_lock = self._holds_lock()
+        if not holds_lock:
+            descriptor = self._locked()
+            os.close(self._descriptor)
+            self._descriptor = descriptor
+        found = read_discovery(self._folder)
+        is_found = found is not None and found.pid == mine.pid
+        if not is_found:
+            self._write(mine)
+        return not (holds_lock and is_found)
+
+    def _locked(self) -> int:
+        """The lock's file, held locked."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self._folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
@@ -106,24 +159,21 @@ class Instance:
         if not _locked_within(descriptor, _LOCK_PATIENCE_S):
             os.close(descriptor)
             raise AlreadyRunning(_where(read_discovery(self._folder)))
-        self._descriptor = descriptor
-        self._forget()  # what one that was killed left
-        return self
+        return descriptor
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._forget()
-        os.close(self._descriptor)  # which lets go of the lock; the file stays, or two could hold locks on two files
-
-    def announce(self, osc_port: int) -> Discovery:
-        """Write down where this daemon is, once it is known."""
-        discovery = Discovery(os.getpid(), osc_port, self._clock(), __version__)
+    def _holds_lock(self) -> bool:
+        """Whether the file that others would try to lock is the one that is locked."""
         try:
-            _write_whole(self._folder / DISCOVERY_NAME, msgspec.json.encode(discovery) + b"\n")
+            return os.path.samestat(os.fstat(self._descriptor), (self._folder / LOCK_NAME).stat())
+        except OSError:
+            return False
+
+    def _write(self, discovery: Discovery) -> None:
+        path = self._folder / DISCOVERY_NAME
+        try:
+            write_whole(path, msgspec.json.encode(discovery) + b"\n")
         except OSError as error:
-            raise _unwritable(self._folder / DISCOVERY_NAME, error) from error
-        return discovery
+            raise _unwritable(path, error) from error
 
     def _forget(self) -> None:
         with contextlib.suppress(OSError):
@@ -170,13 +220,31 @@ def secret(folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = _kept_secret(path)
         if found is None:
-            _make_secret(path)
+            _make_secret(path, secrets.token_hex(SECRET_BYTES))
             found = _kept_secret(path)
     except OSError as error:
         raise _unwritable(path, error) from error
     if found is None:
         raise OutputUnwritable(f"the secret in {path} can't be kept from others; move the folder to a disk of your own")
     return found
+
+
+def restore_secret(folder: Path, text: str) -> bool:
+    """Make the file again with the secret that was in it, where it is gone; whether it was.
+
+    Raises
+    ------
+    OutputUnwritable
+        If it can't be made.
+    """
+    path = folder / SECRET_NAME
+    try:
+        if path.exists():
+            return False
+        _make_secret(path, text)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return True
 
 
 def _kept_secret(path: Path) -> str | None:
@@ -200,13 +268,13 @@ def _kept_secret(path: Path) -> str | None:
     return text
 
 
-def _make_secret(path: Path) -> None:
+def _make_secret(path: Path, text: str) -> None:
     """Make the file, whole and closed to others from its first moment; where another process was quicker, its stays."""
     work = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     descriptor = os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
@@ -214,16 +282,6 @@ def _make_secret(path: Path) -> None:
                 work.rename(path)  # which there refuses to replace
             else:
                 os.link(work, path)  # a rename would replace
-    finally:
-        work.unlink(missing_ok=True)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Put data in the place of a file in one step."""
-    work = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        work.write_bytes(data)
-        work.replace(path)
     finally:
         work.unlink(missing_ok=True)
 
@@ -240,7 +298,8 @@ def _where(other: Discovery | None) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> OutputUnwritable:
-    return OutputUnwritable(f"cannot use {path}: {error.strerror or error}; make it readable and writable for you")
+    todo = "free some space on its disk" if is_full(error) else "make it readable and writable for you"
+    return OutputUnwritable(f"cannot use {path}: {error.strerror or error}; {todo}")
 
 
 def _locked_within(descriptor: int, patience_s: float) -> bool:

@@ -5,6 +5,7 @@ Samples are float32 arrays of shape (samples, channels), nominally in [-1, 1].
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -126,6 +127,60 @@ class EngineId:
 
 
 @dataclass(frozen=True, slots=True)
+class GrooveStep:
+    """How the notes of one step of a groove are played.
+
+    Attributes
+    ----------
+    offset
+        How late they come on average, in steps; below 0 early. -1 to 1.
+    velocity
+        Their mean velocity over that of the whole part; above 0, at most 127.
+    """
+
+    offset: float
+    velocity: float
+
+    def __post_init__(self) -> None:
+        if not (-1.0 <= self.offset <= 1.0 and 0.0 < self.velocity <= 127.0):
+            raise ValueError(
+                f"a groove's offsets are -1 to 1 steps and its velocities 0 to 127 times the mean, got {self.offset} "
+                f"and {self.velocity}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Groove:
+    """The feel of a part: how late and how loud it plays each step of a cycle of bars.
+
+    Attributes
+    ----------
+    grid
+        Length of a step as a fraction of a whole note.
+    bars
+        Bars after which it repeats, 1 or more.
+    steps
+        Those of the first bar, of the second, ..., equally many of each; null where the part has no note.
+    """
+
+    grid: Fraction
+    bars: int
+    steps: tuple[GrooveStep | None, ...]
+
+    def __post_init__(self) -> None:
+        if self.grid <= 0 or self.bars < 1 or len(self.steps) % self.bars:
+            raise ValueError(
+                f"a groove has a grid above 0 and equally many steps in each of its bars, got {self.grid} and "
+                f"{len(self.steps)} steps in {self.bars} bars"
+            )
+
+    def step(self, bar: int, index: int) -> GrooveStep | None:
+        """A step of a bar of the song; None where the part has no note, or its bars are shorter."""
+        in_bar = len(self.steps) // self.bars
+        return self.steps[bar % self.bars * in_bar + index] if index < in_bar else None
+
+
+@dataclass(frozen=True, slots=True)
 class MidiOptions:
     """How notes become MIDI; changing these needs no engine.
 
@@ -141,6 +196,21 @@ class MidiOptions:
         Semitones added to pitched parts; drums keep their keys.
     pitch_bend
         Write the pitch contour of one-voice parts.
+    scale
+        Where notes of pitched parts go that lie beside it: a scale such as ``A minor``, or ``key`` for that of the
+        song's key; None for nowhere.
+    groove
+        Whose feel all parts get: a groove, or the name of a part or component of the song; None for their own.
+    groove_strength
+        How much of it, 0 to 1.
+    humanize
+        How far notes stray from where they would be, 0 (not at all) to 1 (20 ms and 16 steps of velocity at most).
+    seed
+        Another number strays otherwise.
+    programs
+        General MIDI programs, 0 to 127, of pitched parts that are not to have their usual ones.
+    expression
+        Write the loudness of pitched parts' stems as control change 11.
     """
 
     quantize: Fraction | None = None
@@ -148,6 +218,47 @@ class MidiOptions:
     swing: float = 0.0
     transpose: int = 0
     pitch_bend: bool = False
+    scale: str | None = None
+    groove: str | Groove | None = None
+    groove_strength: float = 1.0
+    humanize: float = 0.0
+    seed: int = 0
+    programs: Mapping[str, int] = field(default_factory=dict)
+    expression: bool = False
+
+    def __post_init__(self) -> None:
+        if any(not 0 <= program <= 127 for program in self.programs.values()):
+            raise ValueError(f"a program is 0 to 127, got {dict(self.programs)}")
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverOptions:
+    """What is made of a result beyond its stems and MIDI, and how.
+
+    Attributes
+    ----------
+    kinds
+        Some of `bridge.names.DELIVERIES`.
+    loop_bars
+        Length of a loop in bars, 1 or more.
+    split_notes
+        Whether a note that lasts beyond the end of its loop is cut there and goes on in the next; else it stays whole
+        in the loop in which it begins.
+    audio_tracks
+        Whether a Live Set and a DAWproject have the stems as audio tracks beside the MIDI.
+    soundfont
+        What previews are played with; None for the bundled sounds.
+    """
+
+    kinds: tuple[str, ...] = ()
+    loop_bars: int = 8
+    split_notes: bool = True
+    audio_tracks: bool = True
+    soundfont: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.loop_bars < 1:
+            raise ValueError(f"a loop has 1 bar or more, got {self.loop_bars}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +289,8 @@ class ConversionRequest:
         Ignore what is cached.
     name
         Name of the result folder; empty for the audio file's name without its ending.
+    deliver
+        What is made beyond stems and MIDI.
     """
 
     source: Path
@@ -192,3 +305,4 @@ class ConversionRequest:
     drum_engine: str = "auto"
     fresh: bool = False
     name: str = ""
+    deliver: DeliverOptions = field(default_factory=DeliverOptions)

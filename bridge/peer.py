@@ -2,7 +2,7 @@
 
 A device may only stop jobs of its own. Commands say hello as `COMMAND_INST`, with the user's secret like all, and may
 stop any: they name a job by its `handle_of`, and `CommandQueue`, through which the OSC server sees the queue, knows
-which one is meant.
+which one is meant. They may also ask for what any job did to be done again; such a job's name begins with `AGAIN`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import secrets
 import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
 
 from bridge import __version__
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, InvalidRequest
+from bridge.jobs.refusals import UnknownJob
 from bridge.osc.codec import Packet, ProtocolError, Value, decode, encode, unescape
-from bridge.osc.orders import key_of
+from bridge.osc.orders import ToSpec, job_id, key_of
 from bridge.osc.protocol import MAX_DATAGRAM_BYTES, OLDEST_VERSION, PROTOCOL_VERSION
 from bridge.osc.sessions import owner_of
 
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 #: Commands are one instance, whichever runs.
 COMMAND_INST = "stembridge-command"
 _COMMAND_OWNER = owner_of(COMMAND_INST)
+#: How the names of jobs begin that commands ask for; a handle has none of these letters but two.
+AGAIN = "again-"
 #: Jobs among which a handle is looked for.
 KNOWN_JOBS = 1000
 #: What is unanswered for so long is sent again, and how long all of it may take. The daemon answers within 0.1 s unless
@@ -50,6 +55,11 @@ def handle_of(job_id: str) -> str:
     return hashlib.blake2b(job_id.encode(), digest_size=20).hexdigest()
 
 
+def new_id() -> str:
+    """A new id for a job of the queue that a command asks for."""
+    return job_id((_COMMAND_OWNER, f"{AGAIN}{secrets.token_hex(8)}"))
+
+
 class CommandQueue:
     """The queue as the OSC server sees it: a job's id may be a handle where a command asks.
 
@@ -63,28 +73,63 @@ class CommandQueue:
         self._queue = queue
 
     def submit(self, job_id: str, origin: Origin, spec: JobSpec) -> Job:
-        """Keep a job."""
-        return self._queue.submit(job_id, origin, spec)
+        """Keep a job; a command's goes after those of devices."""
+        return self._queue.submit(job_id, "command" if _is_of_command(job_id) else origin, spec)
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job."""
         return self._queue.cancel(job_id)
 
     def get(self, job_id: str) -> Job | None:
-        """The job with an id, or the one that a command means with a handle."""
-        key = key_of(job_id)
-        if key is None or key[0] != _COMMAND_OWNER:
-            return self._queue.get(job_id)
-        among = [*self._queue.active(), *self._queue.jobs(KNOWN_JOBS)]
-        return next((job for job in among if handle_of(job.id) == key[1]), None)
+        """The job with an id, or the one that a command means with a handle.
 
-    def jobs(self, limit: int) -> list[Job]:
+        Raises
+        ------
+        UnknownJob
+            If a handle is no job's.
+        """
+        key = key_of(job_id)
+        if key is None or not _is_of_command(job_id) or key[1].startswith(AGAIN):
+            return self._queue.get(job_id)
+        for job in (*self._queue.active(), *self._queue.jobs(KNOWN_JOBS)):
+            if handle_of(job.id) == key[1]:
+                return job
+        raise UnknownJob("there is no such job; it may have been forgotten since it ended")
+
+    def active(self) -> list[Job]:
+        """The jobs that haven't ended."""
+        return self._queue.active()
+
+    def jobs(self, limit: int, origin: Origin | None = None) -> list[Job]:
         """The newest jobs, newest first."""
-        return self._queue.jobs(limit)
+        return self._queue.jobs(limit, origin)
+
+    def spec(self, request: bytes, job_id: str, of_device: ToSpec) -> JobSpec:
+        """What is to be done for a request: for a command's, what an earlier job did; for a device's, `of_device`.
+
+        Raises
+        ------
+        InvalidRequest
+            If there is no such job, or the request makes no sense.
+        """
+        if not _is_of_command(job_id):
+            return of_device(request, job_id)
+        try:
+            wanted = self._queue.get(str(json.loads(request)["again"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidRequest("the request names no job") from error
+        if wanted is None:
+            raise UnknownJob("there is no such job; it may have been forgotten since it ended")
+        return wanted.spec
 
     def subscribe(self, listener: Callable[[JobEvent], None]) -> Callable[[], None]:
         """Have each event told."""
         return self._queue.subscribe(listener)
+
+
+def _is_of_command(job_id: str) -> bool:
+    key = key_of(job_id)
+    return key is not None and key[0] == _COMMAND_OWNER
 
 
 class Peer:
@@ -135,6 +180,24 @@ class Peer:
         end = self._ask(order, {"job/result", "job/error"}, {"job": job})
         self._socket.sendto(encode("job/resultack", token=self._token, job=job), self._to)
         return "done" if end.name == "job/result" else end.text("code")
+
+    def again(self, job_id: str) -> str:
+        """Have what a job did done again, by a new job; its id.
+
+        Raises
+        ------
+        BridgeError
+            If the daemon can't take it, with the reason.
+        """
+        identity = new_id()
+        _, job = key_of(identity) or ("", "")
+        request = quote(json.dumps({"again": job_id}), safe="")
+        order = encode("job/part", token=self._token, job=job, idx=0, total=1, chunk=request)
+        answer = self._ask(order, {"job/accepted", "job/error", "job/result"}, {"job": job})
+        if answer.name == "job/error":
+            self._socket.sendto(encode("job/resultack", token=self._token, job=job), self._to)
+            raise BridgeError(f"{job_id} can't be done again: {unescape(answer.text('text'))}")
+        return identity
 
     def _open(self) -> None:
         answer = self._ask(self._hello(), {"welcome", "refuse"}, {})

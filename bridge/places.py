@@ -7,6 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
+from bridge.errors import InvalidRequest
+
 _APP = "stembridge"
 
 
@@ -25,7 +27,18 @@ def config_dir() -> Path:
     return _overridden("STEMBRIDGE_CONFIG_DIR") or platformdirs.user_config_path(_APP, appauthor=False)
 
 
+def expanded(path: str | Path) -> Path:
+    """A path that may begin with ``~`` or ``~user``; `ValueError` where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no home folder for {Path(path).parts[0]!r}") from error
+
+
 def _overridden(variable: str) -> Path | None:
     """The absolute path in an environment variable, or None where it is unset or empty."""
     value = os.environ.get(variable, "")
-    return Path(value).expanduser().absolute() if value else None
+    try:
+        return expanded(value).absolute() if value else None
+    except ValueError as error:
+        raise InvalidRequest(f"{variable}: {error}; give an absolute path") from error

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.disk import unwritable, write_whole
 from bridge.errors import BridgeError, OutputUnwritable
 from bridge.service_plans import TASK, Answer, Command, Launch, Plan, launchd_plan, systemd_plan, task_plan
 
@@ -178,17 +177,10 @@ def _must(run: Runner, command: Sequence[str], plan: Plan) -> None:
 
 def _write(file: Path, content: bytes, folders: Sequence[Path]) -> None:
     """Put a file in place, whole, and see that some folders are there."""
-    made: Path | None = None
     try:
         for folder in (file.parent, *folders):
             folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as new:
-            made = Path(new.name)
-            new.write(content)
-        made.chmod(0o644)
-        made.replace(file)
+        write_whole(file, content)
+        file.chmod(0o644)  # whatever the umask: launchd takes no file that others can write to
     except OSError as error:
-        if made is not None:
-            with contextlib.suppress(OSError):
-                made.unlink(missing_ok=True)
-        raise OutputUnwritable(f"cannot write {file}: {error.strerror or error}") from error
+        raise unwritable(file, error, _START_BY_HAND) from error

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from bridge.errors import InvalidRequest
+
 #: The service's name for systemd and the Task Scheduler, and for launchd, which wants reversed domains.
 UNIT = "stembridge.service"
 TASK = "Stembridge"
@@ -24,8 +26,9 @@ RESTART_S = 5
 LAUNCHD_RESTART_S = 30
 #: How long the daemon may take to stop: it promises five seconds.
 STOP_S = 10
-#: The exit code that trying again doesn't change: wrong use, which is also a daemon that runs already.
-_HOPELESS_CODE = 2
+#: The exit code that trying again doesn't change: wrong settings, a daemon that runs already, a port that is taken.
+#: A full disk or a fault of ours may pass.
+HOPELESS_CODE = InvalidRequest.exit_code
 _TASK_NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 
 Command = tuple[str, ...]
@@ -125,7 +128,8 @@ def systemd_plan(launch: Launch, config_home: Path) -> Plan:
 def systemd_unit(launch: Launch) -> str:
     """The unit file (systemd.unit, systemd.service, systemd.syntax; all man pages of section 5 or 7).
 
-    ``ExecStart=:`` has systemd leave ``$`` alone.
+    ``ExecStart=:`` has systemd leave ``$`` alone. With ``KillMode=mixed`` the daemon alone is asked to end, so that it
+    ends its children in order; what is left after ``TimeoutStopSec`` is killed.
     """
     words = launch.command
     if set(words[0]) & set("\"'\\"):  # systemd takes these in an argument, but not in a program's path
@@ -146,7 +150,7 @@ Type=exec
 ExecStart=:{command}
 {environment}Restart=on-failure
 RestartSec={RESTART_S}
-RestartPreventExitStatus={_HOPELESS_CODE}
+RestartPreventExitStatus={HOPELESS_CODE}
 TimeoutStopSec={STOP_S}
 KillMode=mixed
 

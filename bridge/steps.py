@@ -226,7 +226,7 @@ class Steps:
                         found[part] = self._pitched_notes(part)
                 while not drums.done():  # waiting without end would be deaf to Ctrl-C on Windows
                     wait([drums], timeout=_WAIT_S)
-                    self._progress.check()
+                    self._progress.heed()  # that the drums go on is theirs to show
             except BaseException as error:
                 abandoned.set()
                 failure = drums.exception()  # of the two, the one that came first

@@ -142,6 +142,18 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
     assert done.stdout.split() == []
 
 
+def test_what_reports_to_its_maker_is_imported_in_the_one_place_that_keeps_it_from_that() -> None:
+    importers = {
+        name
+        for name, file in modules().items()
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for imported in ([it.name for it in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        if imported.split(".")[0] in {"basic_pitch", "onnxruntime"}
+    }
+    assert importers == {"bridge.transcription.quietly"}
+
+
 def text_files() -> Iterator[Path]:
     """The repository's own text files."""
     made = {"build", "dist", "bench-out", "stembridge-demo", "__pycache__"}

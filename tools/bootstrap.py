@@ -417,6 +417,10 @@ def say(message: str) -> None:
 # --------------------------------------------------------------------------------------------------------- command line
 
 
+#: How all tests run: two at a time, since many of them wait for other programs.
+WHOLE_SUITE = ("--numprocesses=2", "--dist=worksteal")
+
+
 def command_line(checkout: Checkout, command: str, arguments: Sequence[str]) -> list[str] | None:
     """The program that a command means; None for ``setup``, which means none."""
     if command == "setup" and not arguments:
@@ -424,7 +428,8 @@ def command_line(checkout: Checkout, command: str, arguments: Sequence[str]) -> 
     if command == "demo":
         return [str(program(checkout.environment, checkout.system, "stembridge")), "demo", *arguments]
     if command == "test":
-        return [str(checkout.python), "-m", "pytest", *arguments]
+        # What is picked out runs alone: some of it measures time.
+        return [str(checkout.python), "-m", "pytest", *(arguments or WHOLE_SUITE)]
     if command == "run" and arguments:
         return [str(program(checkout.environment, checkout.system, arguments[0])), *arguments[1:]]
     raise SetupError("say one of: setup, demo, test, run PROGRAM")

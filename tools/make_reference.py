@@ -7,7 +7,9 @@ A test compares the pages with what this makes.
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,10 +62,22 @@ def _sections(schema: dict[str, Any]) -> Iterator[str]:
         yield f"## {name}\n"
         yield types[name].get("description", "").split("\n")[0] + "\n"
         yield "| field | type | what |\n|---|---|---|"
+        attributes = _attributes(types[name].get("description", ""))
         for field, facts in types[name]["properties"].items():
-            what = facts.get("description") or _UNDESCRIBED[name, field]
+            what = facts.get("description") or attributes.get(field) or _UNDESCRIBED[name, field]
             yield f"| `{field}` | {_type(facts)} | {what} |"
         yield ""
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """What a docstring's section of attributes says of each, on one line."""
+    _, _, section = inspect.cleandoc(docstring).partition("Attributes\n----------\n")
+    entries = re.findall(r"^(\S.*)\n((?:    .*\n?)+)", section, re.MULTILINE)
+    return {name: _as_markdown(text) for names, text in entries for name in names.split(", ")}
+
+
+def _as_markdown(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`")
 
 
 def _type(facts: dict[str, Any]) -> str:

@@ -43,6 +43,8 @@ PORT = "Stembridge"
 BPM = 120.0
 #: How long anything may take to happen before a measurement, or a test, gives up.
 PATIENCE_S = 20.0
+#: How often a JACK server is tried to be started.
+ATTEMPTS = 3
 #: Pitches that a part goes through, and every how many notes it has its turn.
 PARTS = {"bass": range(33, 50), "melody": range(60, 84), "vocals": range(57, 76), "drums": (36, 38, 42, 46, 51)}
 
@@ -98,31 +100,39 @@ def make_song(folder: Path, count: int, per_second: float, *, length_s: float = 
     return folder
 
 
-@contextlib.contextmanager
-def jack_server(*, period: int = 256, realtime: bool = True) -> Iterator[dict[str, str]]:
-    """A JACK server of our own with the dummy driver; gives the environment in which clients find it."""
+def _started(period: int, realtime: bool) -> tuple[str, subprocess.Popen[bytes]] | None:
+    """A server that answers, with its name; None where it doesn't: two that start at once get in each other's way."""
     name = f"stembridge-{os.getpid()}-{time.monotonic_ns()}"
-    environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "STEMBRIDGE_MIDI_API": "jack", "PYTHONPATH": str(ROOT)}
     # -S: synchronous; jackd's asynchronous mode loses MIDI when a client is late. Without -R it takes some ten seconds
     # to notice that a client was killed.
     command = ["jackd", "-n", name, "-R" if realtime else "-r", "-S", "-d", "dummy", "-p", str(period)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    waiting = ["jack_wait", "--server", name, "--wait", "--timeout", str(int(PATIENCE_S / ATTEMPTS))]
+    if subprocess.run(waiting, capture_output=True, check=False).returncode == 0 and server.poll() is None:
+        return name, server
+    _ended(server)
+    return None
+
+
+def _ended(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
     try:
-        waited = subprocess.run(
-            ["jack_wait", "--server", name, "--wait", "--timeout", str(int(PATIENCE_S))],
-            capture_output=True,
-            check=False,
-        )
-        if waited.returncode or server.poll() is not None:
-            raise RuntimeError("jackd doesn't start")
-        yield environment
+        server.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+@contextlib.contextmanager
+def jack_server(*, period: int = 256, realtime: bool = True) -> Iterator[dict[str, str]]:
+    """A JACK server of our own with the dummy driver; gives the environment in which clients find it."""
+    name, server = next(filter(None, (_started(period, realtime) for _ in range(ATTEMPTS))), ("", None))
+    if server is None:
+        raise RuntimeError("jackd doesn't start")
+    try:
+        yield {**os.environ, "JACK_DEFAULT_SERVER": name, "STEMBRIDGE_MIDI_API": "jack", "PYTHONPATH": str(ROOT)}
     finally:
-        server.terminate()
-        try:
-            server.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        _ended(server)
         for left in Path("/dev/shm").glob(f"jack_*{name}*"):  # noqa: S108  # of clients that were killed
             left.unlink(missing_ok=True)
 
@@ -219,8 +229,11 @@ def receive(port: str) -> None:
     while True:
         there = [index for index, name in enumerate(client.get_ports()) if name.endswith(f":{port}")]
         if there and not is_open:
-            client.open_port(there[-1])
-            os.write(1, b"connected\n")
+            try:
+                client.open_port(there[-1])
+                os.write(1, b"connected\n")
+            except rtmidi.RtMidiError:  # it vanished since it was looked for
+                there = []
         elif is_open and not there:
             client.close_port()
             client.delete()

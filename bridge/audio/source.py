@@ -6,6 +6,7 @@ import hashlib
 import stat
 from pathlib import Path
 
+from bridge.disk import printable
 from bridge.errors import AudioUnreadable
 from bridge.progress import Progress
 
@@ -23,8 +24,7 @@ _KINDS = (
 
 def shown_name(path: Path) -> str:
     """The name of a file as one printable line: control characters and undecodable bytes become escapes."""
-    name = path.name or str(path)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+    return printable(path.name or path)
 
 
 def check_source(path: Path) -> None:

@@ -20,6 +20,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from bridge.audio.file import AudioFile, native
+from bridge.disk import printable, unwritable
 from bridge.errors import EngineFailed, OutputUnwritable
 from bridge.model import Samples
 
@@ -203,20 +204,17 @@ class _StemFile:
     def finished(self) -> AudioFile:
         """The closed file, once it is known to be whole."""
         if self._grid.sample_format == "float32":
-            self._translated(lambda: _forget_the_time(self._path))
+            self._translated(lambda: forget_the_time(self._path))
         audio = self._translated(lambda: AudioFile.open(self._path))
         if audio.length != self._source.length:
-            raise OutputUnwritable(f"{self._path} came out short; is the disk full?")
+            raise OutputUnwritable(f"{printable(self._path)} came out short; is the disk full?")
         return audio
 
     def _translated(self, action: Callable[[], _Result]) -> _Result:
         try:
             return action()
         except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that all was written
-            why = str(error) or "the disk may be full"
-            raise OutputUnwritable(
-                f"could not write {self._path}: {why}; free some space or choose another folder"
-            ) from error
+            raise unwritable(self._path, error) from error
 
 
 def _checked(
@@ -277,7 +275,7 @@ def _peak(source: AudioFile) -> float:
     return max((float(np.abs(block).max()) for block in source.blocks()), default=0.0)
 
 
-def _forget_the_time(path: Path) -> None:
+def forget_the_time(path: Path) -> None:
     """Blank the time of writing that libsndfile adds to a float WAV, so that equal audio gives equal bytes.
 
     The PEAK chunk is: name, size, version, time stamp, peaks, in numbers of four bytes. It comes before the samples.

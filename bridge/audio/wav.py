@@ -13,8 +13,7 @@ from types import TracebackType
 
 import numpy as np
 
-from bridge.audio.source import shown_name
-from bridge.errors import OutputUnwritable
+from bridge.disk import unwritable
 from bridge.model import Samples
 
 #: The largest size that a RIFF chunk can state; RF64 writes this number where the true one is in ``ds64``.
@@ -52,14 +51,14 @@ class FloatWavWriter:
             self._file = path.open("wb")
             self._file.write(self._header())
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self.path, error) from error
 
     def write(self, block: Samples) -> None:
         """Append float32 samples of shape (samples, channels)."""
         try:
             self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self.path, error) from error
         self.length += len(block)
 
     def __enter__(self) -> FloatWavWriter:
@@ -73,7 +72,7 @@ class FloatWavWriter:
                 self._file.seek(0)
                 self._file.write(self._header())
         except OSError as failure:
-            raise self._unwritable(failure) from failure
+            raise unwritable(self.path, failure) from failure
         finally:
             self._close(failed=kind is not None)
 
@@ -82,7 +81,7 @@ class FloatWavWriter:
             self._file.close()
         except OSError as error:
             if not failed:
-                raise self._unwritable(error) from error
+                raise unwritable(self.path, error) from error
 
     def _header(self) -> bytes:
         frame = self._channels * _SAMPLE_BYTES
@@ -102,11 +101,4 @@ class FloatWavWriter:
             struct.pack("<4sI4s4sI28s", *sizes)
             + form
             + struct.pack("<4sII4sI", b"fact", 4, stated, b"data", stated_data)
-        )
-
-    def _unwritable(self, error: OSError) -> OutputUnwritable:
-        reason = error.strerror or str(error)
-        return OutputUnwritable(
-            f"could not write {shown_name(self.path)}: {reason[:1].lower() + reason[1:]}; "
-            "free some space or choose another output folder"
         )

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 LISTED = 20
 #: More jobs than are ever kept, so that a job is found by its id wherever it is.
 _ALL = 1_000_000
+_NO_DAEMON = "No daemon runs: what is not done yet goes on when one is started (stembridge serve)."
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="List, show, cancel or repeat the daemon's jobs.")
 @click.pass_context
 def jobs(ctx: click.Context) -> None:
-    """List the daemon's jobs, show one, or cancel one."""
+    """List the daemon's jobs, show or cancel one, or have one done again."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_jobs)
 
@@ -31,10 +32,15 @@ def jobs(ctx: click.Context) -> None:
 def list_jobs(limit: int = LISTED, as_json: bool = False) -> None:
     """List jobs, newest first."""
     found = _known(limit)
+    runs = _daemon_runs()
     for job in found:
-        echo(_json(job) if as_json else _row(job))
-    if not found and not as_json:
+        echo(_json(job) if as_json else _row(job, runs))
+    if as_json:
+        return
+    if not found:
         echo("There are no jobs yet.")
+    elif not runs and any(not job.ended for job in found):
+        echo(_NO_DAEMON)
 
 
 @jobs.command()
@@ -43,7 +49,10 @@ def list_jobs(limit: int = LISTED, as_json: bool = False) -> None:
 def show(job_id: str, as_json: bool) -> None:
     """Show all that is known of the job ID; the beginning of an id will do."""
     job = _find(job_id)
-    echo(_json(job) if as_json else _details(job))
+    runs = _daemon_runs()
+    echo(_json(job) if as_json else _details(job, runs))
+    if not (as_json or runs or job.ended):
+        echo(_NO_DAEMON)
 
 
 @jobs.command()
@@ -51,6 +60,7 @@ def show(job_id: str, as_json: bool) -> None:
 def cancel(job_id: str) -> None:
     """Cancel the job ID, whether it waits or runs; the beginning of an id will do."""
     from bridge.errors import BridgeError
+    from bridge.jobs.refusals import UnknownJob
 
     job = _find(job_id)
     if job.ended:
@@ -61,8 +71,45 @@ def cancel(job_id: str) -> None:
         echo(f"{job.id} is cancelled; nothing was written")
     elif code == "done":
         echo(f"{job.id} was done before it could be cancelled")
+    elif code == "unknown-job":
+        raise UnknownJob(f"the daemon knows no job {job.id}, or no longer; see: stembridge jobs")
     else:
         raise BridgeError(f"{job.id} could not be cancelled ({code}); see: stembridge jobs show {job.id}")
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+def again(job_id: str) -> None:
+    """Do again what the job ID did, though nothing changed; the beginning of an id will do."""
+    job = _find(job_id)
+    echo(f"{_ask_again(job)} converts {job.spec.source} again")
+
+
+def _ask_again(job: Job) -> str:
+    """Have a job done again, by the daemon where one runs, else at its next start; the new job's id."""
+    from bridge.instance import Instance, daemon_dir, running, secret
+    from bridge.peer import Peer
+
+    folder = daemon_dir()
+    found = running(folder)
+    if found is None:
+        with Instance(folder):  # no daemon may start meanwhile
+            return _add_again(job)
+    with Peer(found.osc_port, secret(folder)) as daemon:
+        return daemon.again(job.id)
+
+
+def _add_again(job: Job) -> str:
+    """Keep a new job that does the same."""
+    import time
+
+    from bridge.instance import daemon_dir
+    from bridge.jobs.model import PRIORITY, Job
+    from bridge.jobs.store import NAME, JobStore
+    from bridge.peer import new_id
+
+    with JobStore(daemon_dir() / NAME) as store:
+        return store.add(Job(new_id(), "command", PRIORITY["command"], job.spec, created_s=time.time())).id
 
 
 def _cancel(job: Job) -> str:
@@ -117,20 +164,46 @@ def _find(job_id: str) -> Job:
     raise UnknownJob(f"there is no job {job_id}; see: stembridge jobs")
 
 
-def _row(job: Job) -> str:
+def _daemon_runs() -> bool:
+    from bridge.instance import daemon_dir, is_locked
+
+    return is_locked(daemon_dir())
+
+
+def _state(job: Job, daemon_runs: bool) -> str:
+    """How far a job is; one that the list has as running doesn't run without a daemon."""
+    if job.state != "running":
+        return job.state
+    return f"{'running' if daemon_runs else 'interrupted'} {job.fraction:4.0%} {job.stage}"
+
+
+def _warnings(job: Job) -> list[str]:
+    """What the conversion had to say, from its result; nothing where that is gone."""
+    from pathlib import Path
+
+    from bridge.errors import BridgeError
+    from bridge.write import manifest
+
+    try:
+        return [] if job.result is None else list(manifest.read(Path(job.result)).warnings)
+    except BridgeError:
+        return []
+
+
+def _row(job: Job, daemon_runs: bool) -> str:
     from pathlib import PurePath
 
-    state = f"{job.state} {job.fraction:4.0%} {job.stage}" if job.state == "running" else job.state
+    state = _state(job, daemon_runs)
     return f"{moment(job.created_s)}  {state:<24}  {job.id}  {PurePath(job.spec.source).name}"
 
 
-def _details(job: Job) -> str:
+def _details(job: Job, daemon_runs: bool) -> str:
     rows = {
         "id": job.id,
         "asked by": {"osc": "a device in Live", "watch": "a watched folder", "command": "a command"}[job.origin],
         "source": job.spec.source,
         "results in": job.spec.out_dir,
-        "state": f"{job.state} {job.stage} {job.fraction:.0%}" if job.state == "running" else job.state,
+        "state": _state(job, daemon_runs),
         "accepted": moment(job.created_s),
         "started": moment(job.started_s),
         "ended": moment(job.ended_s),
@@ -141,7 +214,8 @@ def _details(job: Job) -> str:
         rows["for Live"] = job.insert
     if job.error_code:
         rows["reason"] = f"{job.error_text} ({job.error_code})"
-    return "\n".join(f"{key:<11} {value}" for key, value in rows.items())
+    notes = [("note", warning) for warning in _warnings(job)]
+    return "\n".join(f"{key:<11} {value}" for key, value in [*rows.items(), *notes])
 
 
 def _json(job: Job) -> str:

@@ -9,8 +9,14 @@ import click
 #: Command -> module and object.
 COMMANDS = {
     "config": "bridge.commands.config:config",
+    "convert": "bridge.commands.convert:convert",
+    "deliver": "bridge.commands.deliver:deliver",
+    "demo": "bridge.commands.convert:demo",
+    "device": "bridge.commands.device:device",
     "doctor": "bridge.commands.doctor:doctor",
+    "groove": "bridge.commands.groove:groove",
     "jobs": "bridge.commands.jobs:jobs",
+    "models": "bridge.commands.models:models",
     "play": "bridge.commands.play:play",
     "serve": "bridge.commands.serve:serve",
     "service": "bridge.commands.service:service",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.errors import InvalidRequest
+from bridge.errors import Cancelled, InvalidRequest
+from bridge.interrupt import end_at_once, interruptible
 from bridge.names import PARTS
 
 if TYPE_CHECKING:
@@ -24,8 +21,14 @@ if TYPE_CHECKING:
 #: As `bridge.outputs.player.SPEEDS` and `bridge.outputs.midi_port.PORT`, which are not loaded for --help.
 _SPEEDS = (0.1, 10.0)
 _PORT = "Stembridge"
+#: As the setting `stream_port_name`.
+_MAX_PORT_NAME = 64
+#: What tells a result folder: naming it means the folder.
+_MANIFEST = "manifest.json"
 #: How often the song's end is looked for, so that Ctrl-C is heard on every system.
 _LOOK_S = 0.5
+#: How long the player may take to end its notes.
+_STOP_S = 4.0
 
 
 class _Parts(click.ParamType[frozenset[str]]):
@@ -42,9 +45,27 @@ class _Parts(click.ParamType[frozenset[str]]):
         return frozenset(wanted)
 
 
+class _PortName(click.ParamType[str]):
+    """A name that MIDI systems take."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not 1 <= len(text) <= _MAX_PORT_NAME or not text.isprintable():
+            self.fail(f"a port's name has 1 to {_MAX_PORT_NAME} printable characters", param, ctx)
+        return text
+
+
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path), required=False)
-@click.option("--port", default=_PORT, show_default=True, help="Name of the virtual port, or of an existing one.")
+@click.option(
+    "--port",
+    type=_PortName(),
+    default=_PORT,
+    show_default=True,
+    help="Name of the virtual port, or of an existing one.",
+)
 @click.option("--from-bar", type=click.IntRange(1), default=1, metavar="BAR", help="Begin at this bar. Default: 1.")
 @click.option(
     "--to-bar", type=click.IntRange(1), default=None, metavar="BAR", help="End after this bar. Default: the last."
@@ -91,17 +112,39 @@ def _play(result: Path, port: str, api: str, options: Options) -> None:
     from bridge.outputs.streamer import Streamer
 
     line = _PositionLine()
-    with _stoppable() as stopped, Streamer(port, api, listener=line.show) as streamer:
-        song = streamer.load(result, options)
+    with interruptible(_give_up, patience_s=_STOP_S) as stopped, Streamer(port, api, listener=line.show) as streamer:
+        song = streamer.load(_folder_of(result), options)
         line.song = song
+        heard = _heard(song, options)
         opened = streamer.port
         kind = "the new port" if opened.is_virtual else "the port"
-        click.echo(f"Playing {', '.join(song.parts)} to {kind} {opened.port} ({opened.backend}); Ctrl-C stops.")
+        click.echo(f"Playing {', '.join(heard)} to {kind} {opened.port} ({opened.backend}); Ctrl-C stops.")
         streamer.play()
         try:
             _play_through(streamer, stopped)
         finally:
             line.finish()
+
+
+def _folder_of(result: Path) -> Path:
+    """The result folder, also where its manifest was named."""
+    return result.parent if result.name == _MANIFEST else result
+
+
+def _heard(song: Loaded, options: Options) -> list[str]:
+    """The parts that will be heard; where there are none, that was hardly meant."""
+    heard = [part for part in song.parts if part not in options.muted]
+    if not heard:
+        raise InvalidRequest(
+            f"nothing would be heard: the result has {', '.join(song.parts)}; choose others with --mute or --solo"
+        )
+    return heard
+
+
+def _give_up(reason: str) -> None:
+    """The player doesn't end; that it has lost us tells it to fall silent."""
+    click.echo(f"stembridge: cancelled: {reason}", err=True)
+    end_at_once(Cancelled.exit_code)
 
 
 def _options(**choices: Any) -> Options:
@@ -154,19 +197,3 @@ class _PositionLine:
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set: whoever stops a player has done nothing wrong, so nothing is raised."""
-    stopped = threading.Event()
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        stopped.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -11,7 +11,7 @@ from bridge.commands.shown import absolute, echo
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Wait for work from Live and watched folders.")
 @click.option(
     "--osc-port", type=click.IntRange(0, 65535), default=None, help="UDP port for the device in Live; 0: any free one."
 )

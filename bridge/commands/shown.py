@@ -8,6 +8,9 @@ from pathlib import Path
 
 import click
 
+from bridge.errors import InvalidRequest
+from bridge.places import expanded
+
 
 def echo(text: str) -> None:
     """Print a line; what the terminal can't show, such as half a letter in a file's name, is shown as an escape."""
@@ -17,7 +20,10 @@ def echo(text: str) -> None:
 
 def absolute(folder: Path) -> str:
     """A folder that the user named, from the working directory or from home, as settings have it."""
-    return str(folder.expanduser().absolute())
+    try:
+        return str(expanded(folder).absolute())
+    except ValueError as error:
+        raise InvalidRequest(f"{error}; give an absolute path") from error
 
 
 def moment(seconds: float | None) -> str:

@@ -10,7 +10,7 @@ from bridge.commands.serve import FOLDER
 from bridge.commands.shown import absolute, echo
 
 
-@click.command()
+@click.command(short_help="Convert what is put into folders.")
 @click.argument("folders", metavar="FOLDER...", type=FOLDER, nargs=-1, required=True)
 @click.option(
     "--out",

@@ -1,23 +1,19 @@
 """Which recordings of watched folders were converted: a small database, so that nothing is done twice.
 
-A recording is known by the SHA-256 of its bytes, within a *scope* (an output folder): renamed, copied or touched it is
+A recording is known by the SHA-256 of its bytes, within a *scope* (where results go): renamed, copied or touched it is
 the same one. The files that were looked at are kept too, so that a start needn't read them all again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import sqlite3
-import threading
-import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bridge.inputs.settle import Signature
-
-_log = logging.getLogger(__name__)
+from bridge.jobs.database import BUSY_TIMEOUT_S, Corrupt, Database
 
 #: The database's name in the daemon's folder.
 NAME = "watched.sqlite3"
@@ -50,39 +46,28 @@ class Ledger:
     """The database. Its methods may be called from any thread.
 
     One that is corrupt, or a newer version's, is set aside: then all that is still in the folders counts as new, which
-    costs time but loses nothing.
+    costs time but loses nothing. All methods raise `StoreLocked` or `StoreUnwritable` when it can't be used just now.
 
     Parameters
     ----------
     path
         The database; it and its folder are made where missing.
+    busy_timeout_s
+        How long to wait for another process.
+
+    Raises
+    ------
+    StoreUnusable
+        If it can't be opened; not where it is locked just now.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._database = self._opened()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # locked or unwritable, not corrupt
-            aside = path.with_name(f"{path.name}.corrupt-{int(time.time())}")
-            for ending in ("-wal", "-shm"):
-                path.with_name(path.name + ending).unlink(missing_ok=True)
-            path.replace(aside)
-            _log.warning("%s can't be read (%s): set aside as %s", path, error, aside.name)
-            self._database = self._opened()
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self._database = Database(path, "the list of watched recordings", _prepare, busy_timeout_s=busy_timeout_s)
 
-    def _opened(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False, isolation_level=None)
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            _prepare(database)
-        except BaseException:
-            database.close()
-            raise
-        return database
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each thing that went wrong with the database and that the user should know."""
+        return list(self._database.problems)
 
     def entry(self, scope: str, sha256: str) -> Entry | None:
         """What is known of a recording, or None."""
@@ -105,29 +90,30 @@ class Ledger:
 
     def ended(self, job_id: str, state: State) -> list[Path]:
         """A job ended; gives where its recordings lie, none if it isn't one of ours."""
-        with self._lock:
-            rows = self._database.execute("SELECT path FROM recordings WHERE job_id = ?", (job_id,)).fetchall()
-            self._database.execute("UPDATE recordings SET state = ? WHERE job_id = ?", (state, job_id))
+        rows = self._rows("SELECT path FROM recordings WHERE job_id = ?", job_id)
+        if rows:
+            self._do("UPDATE recordings SET state = ? WHERE job_id = ?", state, job_id)
         return [Path(os.fsdecode(row[0])) for row in rows]
 
     def open_jobs(self) -> list[str]:
         """The jobs that have not ended, as far as is known here."""
-        with self._lock:
-            rows = self._database.execute("SELECT DISTINCT job_id FROM recordings WHERE state = 'submitted'").fetchall()
-        return sorted(row[0] for row in rows)
+        return sorted(row[0] for row in self._rows("SELECT DISTINCT job_id FROM recordings WHERE state = 'submitted'"))
 
-    def forget(self, scope: str, sha256: str) -> None:
-        """A recording is to be converted again."""
-        with self._lock:
-            self._database.execute("DELETE FROM recordings WHERE scope = ? AND sha256 = ?", (scope, sha256))
-            self._database.execute("DELETE FROM files WHERE scope = ? AND sha256 = ?", (scope, sha256))
+    def failed_jobs(self) -> list[str]:
+        """The jobs that failed last for a recording."""
+        query = "SELECT DISTINCT job_id FROM recordings WHERE state = 'failed' AND job_id != ''"
+        return sorted(row[0] for row in self._rows(query))
 
     def forget_job(self, job_id: str) -> None:
         """A job is not in the queue any more, and nobody knows how it ended: its recordings count as new."""
-        with self._lock:
-            rows = self._database.execute("SELECT scope, sha256 FROM recordings WHERE job_id = ?", (job_id,)).fetchall()
-        for scope, sha256 in rows:
-            self.forget(scope, sha256)
+
+        def work(connection: sqlite3.Connection) -> None:
+            query = "SELECT scope, sha256 FROM recordings WHERE job_id = ?"
+            for known in connection.execute(query, (job_id,)).fetchall():
+                connection.execute("DELETE FROM recordings WHERE scope = ? AND sha256 = ?", known)
+                connection.execute("DELETE FROM files WHERE scope = ? AND sha256 = ?", known)
+
+        self._database.write(work)
 
     def sha256_of(self, scope: str, path: Path, signature: Signature) -> str | None:
         """The hash of a file that hasn't changed since it was looked at, empty if it was no audio; else None."""
@@ -149,29 +135,42 @@ class Ledger:
             sha256,
         )
 
+    def forget_others(self, scope: str, folder: Path, seen: Collection[Path]) -> None:
+        """Forget that files of a folder were looked at, except those that are there: else they'd be kept for ever.
+
+        What was converted stays known, by its content.
+        """
+        rows = self._rows("SELECT path FROM files WHERE scope = ?", scope)
+        known = {Path(os.fsdecode(row[0])) for row in rows}
+        gone = [path for path in known.difference(seen) if path.is_relative_to(folder)]
+        if gone:
+            values = [(scope, os.fsencode(path)) for path in gone]
+            query = "DELETE FROM files WHERE scope = ? AND path = ?"
+            self._database.write(lambda connection: connection.executemany(query, values))
+
     def close(self) -> None:
         """Close the database; nothing is lost without it."""
-        with self._lock, contextlib.suppress(sqlite3.Error):
-            self._database.close()
+        self._database.close()
 
     def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
-        with self._lock:
-            row: tuple[Any, ...] | None = self._database.execute(sql, values).fetchone()
-            return row
+        return next(iter(self._rows(sql, *values)), None)
+
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._database.read(lambda connection: connection.execute(sql, values).fetchall())
 
     def _do(self, sql: str, *values: object) -> None:
-        with self._lock:
-            self._database.execute(sql, values)
+        self._database.write(lambda connection: connection.execute(sql, values))
 
 
-def _prepare(database: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection) -> None:
     """Make the tables where they are missing, and read one."""
-    version = database.execute("PRAGMA user_version").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > _VERSION:
-        raise sqlite3.DatabaseError(f"it is of a newer version, {version}")
-    database.executescript(_TABLES)
-    database.execute(f"PRAGMA user_version = {_VERSION}")
-    database.execute("SELECT count(*) FROM recordings").fetchone()
+        raise Corrupt(f"it is of a newer version, {version}")
+    if version < _VERSION:
+        connection.executescript(_TABLES)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("SELECT count(*) FROM recordings").fetchone()
 
 
 def _stored(signature: Signature) -> tuple[int, int, int]:

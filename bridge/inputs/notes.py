@@ -24,17 +24,27 @@ def note_for(recording: Path) -> Path:
     return recording.with_name(name + NOTE_ENDING)
 
 
-def leave_note(recording: Path, reason: str) -> None:
-    """Say beside a recording why it was not converted. Where that can't be written, the log says it alone."""
+def leave_note(recording: Path, reason: str, *, again_s: float | None = None) -> None:
+    """Say beside a recording why it was not converted, and what has it tried again: that it changes, or also time.
+
+    Where that can't be written, the log says it alone.
+    """
     _log.warning("could not convert %s: %s", recording, reason)
     name = recording.name.encode("utf-8", "backslashreplace").decode("utf-8")
-    text = (
-        f"{_GREETING}{name}:\n\n{reason}\n\nIt tries again when the file changes; this note then goes away by itself.\n"
-    )
+    when = "" if again_s is None else f"by itself {_in(again_s)}, when Stembridge is started, and "
+    text = f"{_GREETING}{name}:\n\n{reason}\n\nIt tries again {when}when the file changes; "
+    text += "this note then goes away by itself.\n"
     try:
         note_for(recording).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         _log.warning("could not leave a note beside %s: %s", recording, error.strerror)
+
+
+def _in(seconds: float) -> str:
+    """About how long that is."""
+    unit, name = (3600.0, "hour") if seconds >= 3600.0 else (60.0, "minute")
+    number = max(1, round(seconds / unit))
+    return f"in {number} {name}{'s' if number > 1 else ''}"
 
 
 def remove_note(recording: Path) -> None:

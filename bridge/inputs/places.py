@@ -33,6 +33,9 @@ class WatchedFolder:
         Whether to read it again and again, for network drives, which send no events.
     options
         How to convert.
+    shared_out
+        The folder that `out` lies in, where other watched folders have theirs in it too: a content is converted once in
+        all of them. None where `out` is this folder's alone.
     """
 
     folder: Path
@@ -40,6 +43,12 @@ class WatchedFolder:
     recursive: bool = False
     polling: bool = False
     options: Options = field(default_factory=Options)
+    shared_out: Path | None = None
+
+    @property
+    def scope(self) -> str:
+        """What a content is converted once in."""
+        return os.fsencode(self.shared_out or self.out).decode("utf-8", "backslashreplace")
 
     def spec_for(self, recording: Path) -> JobSpec:
         """The job for one of its recordings.

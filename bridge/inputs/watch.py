@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -73,6 +72,10 @@ class FolderWatcher:
         What was converted before; the watcher doesn't close it.
     clock
         Seconds from any start, never backwards.
+    catch_up
+        Called before anything is looked at, and again after a while if it raises: learns what became of earlier jobs.
+    refused
+        Told of each recording that could not become a job, and why.
     settle_s, patience_s, retry_s
         See `SETTLE_S`, `PATIENCE_S` and `RETRY_S`.
     """
@@ -84,6 +87,8 @@ class FolderWatcher:
         ledger: Ledger,
         clock: Callable[[], float] = time.monotonic,
         *,
+        catch_up: Callable[[], None] = lambda: None,
+        refused: Callable[[Path, str], None] = lambda path, reason: None,
         settle_s: float = SETTLE_S,
         patience_s: float = PATIENCE_S,
         retry_s: float = RETRY_S,
@@ -91,13 +96,17 @@ class FolderWatcher:
         self._submit = submit
         self._ledger = ledger
         self._clock = clock
+        self._catch_up = catch_up
+        self._refused = refused
+        self._is_caught_up = False
+        self._complaint = ""
         self._patience_s = patience_s
         self._retry_s = retry_s
         self._changed = threading.Condition()
         self._stopping = False
         self._news: dict[tuple[int, Path], None] = {}  # which watch, where: in order, each once
-        self._ends: list[tuple[str, bool, str]] = []
-        self._again: list[Path] = []
+        self._ends: list[tuple[str, bool, str, float | None]] = []
+        self._again: list[tuple[float, str, list[Path]]] = []  # when, after which job, where
         self._watches = [self._watch(index, folder, settle_s) for index, folder in enumerate(folders)]
         self._thread = threading.Thread(target=self._run, name="watched-folders", daemon=True)
 
@@ -133,21 +142,14 @@ class FolderWatcher:
         else:
             self._thread.join(timeout_s)
 
-    def ended(self, job_id: str, ok: bool, error_text: str = "") -> None:
-        """A job ended, of whatever origin. May be called from any thread, and more than once."""
-        with self._changed:
-            self._ends.append((job_id, ok, error_text))
-            self._changed.notify()
+    def ended(self, job_id: str, ok: bool, error_text: str = "", again_s: float | None = None) -> None:
+        """A job ended, of whatever origin. May be called from any thread, and more than once.
 
-    def convert_again(self, path: Path) -> None:
-        """Convert a recording in a watched folder again, though its content was converted before."""
+        With `again_s`, its recording is tried again after so many seconds, though it hasn't changed.
+        """
         with self._changed:
-            self._again.append(path)
+            self._ends.append((job_id, ok, error_text, again_s))
             self._changed.notify()
-
-    def problems(self) -> list[str]:
-        """A sentence for each folder that can't be watched now."""
-        return [watch.problem for watch in self._watches if watch.problem]
 
     def _run(self) -> None:
         try:
@@ -166,33 +168,44 @@ class FolderWatcher:
             wait_s = self.step() - self._clock()
         except _Stopped:
             return
-        except Exception:  # whatever it was (a locked ledger), nothing is lost, and it may be better soon
-            _log.exception("watched folders: trying again in %g s", self._retry_s)
+        except Exception as error:  # whatever it was (a locked ledger), nothing is lost, and it may be better soon
+            self._complain(error)
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, self._retry_s)
             return
+        self._complaint = ""
         with self._changed:
-            if not (self._stopping or self._news or self._ends or self._again):
+            if not (self._stopping or self._news or self._ends):
                 self._changed.wait(max(0.0, wait_s))
+
+    def _complain(self, error: Exception) -> None:
+        """Log what went wrong; once, though it may go wrong for weeks."""
+        complaint = f"{type(error).__name__}: {error}"
+        if complaint != self._complaint:
+            facts = None if isinstance(error, BridgeError) else error
+            _log.warning("watched folders wait (%s); trying every %g s", error, self._retry_s, exc_info=facts)
+        self._complaint = complaint
 
     def step(self) -> float:
         """Do what is due now, without waiting; gives the time at which something will be. The thread calls it."""
         self._take_in()
+        self._try_again()
         for watch in self._watches:
             self._look_after(watch)
         looks = [look for watch in self._watches if (look := watch.settling.next_look()) is not None]
         rounds = [min(watch.next_health, watch.next_scan) for watch in self._watches]
-        return min(looks + rounds, default=self._clock() + HEALTH_S)
+        again = [at for at, _, _ in self._again]
+        return min(looks + rounds + again, default=self._clock() + HEALTH_S)
 
     def _take_in(self) -> None:
         """Hear what others told; what goes wrong is heard again the next time."""
         now = self._clock()
+        if not self._is_caught_up:
+            self._catch_up()
+            self._is_caught_up = True
         while self._ends:
             self._note_end(*self._ends[0])
             del self._ends[0]
-        while self._again:
-            self._forget(self._again[0], now)
-            del self._again[0]
         while (heard := self._next_news()) is not None:
             try:
                 self._hear(self._watches[heard[0]], heard[1], now)
@@ -209,21 +222,32 @@ class FolderWatcher:
                 del self._news[heard]
             return heard
 
-    def _note_end(self, job_id: str, ok: bool, error_text: str) -> None:
-        for path in self._ledger.ended(job_id, "done" if ok else "failed"):
+    def _note_end(self, job_id: str, ok: bool, error_text: str, again_s: float | None) -> None:
+        paths = self._ledger.ended(job_id, "done" if ok else "failed")
+        for path in paths:
             if ok:
                 remove_note(path)
             elif path.exists():
-                leave_note(path, error_text or "it did not end well; the log says more")
+                leave_note(path, error_text or "it did not end well; the log says more", again_s=again_s)
+        if paths and again_s is not None:
+            self._again.append((self._clock() + again_s, job_id, paths))
 
-    def _forget(self, path: Path, now: float) -> None:
-        """Make a recording count as new."""
-        signature = signature_of(path)
-        for watch in self._watches:
-            if signature is not None and is_of_interest(watch.folder, path):
-                sha256 = self._ledger.sha256_of(_scope(watch.folder), path, signature) or self._hash(path)
-                self._ledger.forget(_scope(watch.folder), sha256)
-                watch.settling.touched(path, now)
+    def _try_again(self) -> None:
+        """Take up what failed for a reason that may have passed, where that is due."""
+        now = self._clock()
+        for due in [it for it in self._again if it[0] <= now]:
+            _, job_id, paths = due
+            self._ledger.forget_job(job_id)
+            self._again.remove(due)
+            for watch in self._watches:
+                for path in paths:
+                    if is_of_interest(watch.folder, path):
+                        watch.settling.touched(path, now)
+
+    def _refuse(self, path: Path, reason: str) -> None:
+        """Say that a recording can't be converted as it is."""
+        leave_note(path, reason)
+        self._refused(path, reason)
 
     def _hear(self, watch: _Watch, path: Path, now: float) -> None:
         """Something happened at a path."""
@@ -245,9 +269,9 @@ class FolderWatcher:
             watch.next_health = now + HEALTH_S
             self._check(watch, now)
         if now >= watch.next_scan:
-            watch.next_scan = now + RESCAN_S
             if not watch.problem:
-                self._scan(watch, watch.folder.folder, now)
+                self._scan_all(watch, now)
+            watch.next_scan = now + RESCAN_S  # last: what was broken off begins anew
         while not self._stopping:
             try:
                 settled = watch.settling.settled(self._clock())
@@ -273,17 +297,25 @@ class FolderWatcher:
             watch.next_scan = now
         watch.problem = ""
 
-    def _scan(self, watch: _Watch, start: Path, now: float) -> None:
-        """Find what is new in a folder, without opening anything."""
+    def _scan_all(self, watch: _Watch, now: float) -> None:
+        """Find what is new in the whole folder, and forget what is gone from there."""
+        seen, is_whole = self._scan(watch, watch.folder.folder, now)
+        if is_whole:
+            self._ledger.forget_others(watch.folder.scope, watch.folder.folder, seen)
 
-        def failed(error: OSError) -> None:
-            _log.warning("cannot read the folder %s: %s", error.filename, error.strerror)
-
-        for path in candidates(watch.folder, start, failed):
+    def _scan(self, watch: _Watch, start: Path, now: float) -> tuple[set[Path], bool]:
+        """Find what is new in a folder, without opening anything; what is there, and whether that is all of it."""
+        seen: set[Path] = set()
+        unread: list[OSError] = []
+        for path in candidates(watch.folder, start, unread.append):
             if self._stopping:
                 raise _Stopped
+            seen.add(path)
             if not self._is_known(watch, path):
                 watch.settling.touched(path, now)
+        for error in unread:
+            _log.warning("cannot read the folder %s: %s", error.filename, error.strerror)
+        return seen, not unread
 
     def _is_known(self, watch: _Watch, path: Path) -> bool:
         try:
@@ -292,7 +324,7 @@ class FolderWatcher:
             return False  # whoever looks at it next says so
         if signature is None:
             return True  # no file, or a link that leads nowhere yet
-        scope = _scope(watch.folder)
+        scope = watch.folder.scope
         sha256 = self._ledger.sha256_of(scope, path, signature)
         return sha256 == "" or (sha256 is not None and self._ledger.entry(scope, sha256) is not None)
 
@@ -301,7 +333,7 @@ class FolderWatcher:
         try:
             next_look = self._take(watch, path, signature, since)
         except (InvalidRequest, AudioUnreadable) as error:
-            leave_note(path, str(error))
+            self._refuse(path, str(error))
             return
         except OSError as error:
             self._could_not_read(watch, path, error)
@@ -318,7 +350,7 @@ class FolderWatcher:
 
     def _take(self, watch: _Watch, path: Path, signature: Signature, since: float) -> float | None:
         """Hand a file to the queue unless that was done before; when to look again, where it isn't finished."""
-        scope = _scope(watch.folder)
+        scope = watch.folder.scope
         if signature.size == 0 or self._is_known(watch, path) or lies_in_result(watch.folder, path):
             return None
         header = look_at(path)
@@ -326,7 +358,7 @@ class FolderWatcher:
             return since + self._patience_s
         if header is Header.OTHER:
             if has_audio_ending(path):
-                leave_note(path, "It is not audio, whatever its name says. Export it again, as WAV or FLAC.")
+                self._refuse(path, "It is not audio, whatever its name says. Export it again, as WAV or FLAC.")
             self._ledger.looked_at(scope, path, signature, "")
             return None
         sha256 = self._ledger.sha256_of(scope, path, signature) or self._hash(path)
@@ -337,7 +369,7 @@ class FolderWatcher:
 
     def _hand_over(self, watch: _Watch, path: Path, signature: Signature, sha256: str) -> None:
         """Submit a recording, unless its content was converted before."""
-        scope = _scope(watch.folder)
+        scope = watch.folder.scope
         entry = self._ledger.entry(scope, sha256)
         if entry is None or entry.state == "failed":
             try:
@@ -366,13 +398,10 @@ class FolderWatcher:
     def _could_not_read(self, watch: _Watch, path: Path, error: OSError) -> None:
         """Try a file that can't be read a few times, then say so beside it and leave it to the next scan."""
         failures = watch.failures[path] = watch.failures.get(path, 0) + 1
-        _log.info("cannot read %s: %s", path, error.strerror or error)
+        _log.log(
+            logging.WARNING if failures == 1 else logging.INFO, "cannot read %s: %s", path, error.strerror or error
+        )
         if failures == _ATTEMPTS:
-            leave_note(path, f"It cannot be read: {error.strerror or error}. Check its permissions.")
+            self._refuse(path, f"It cannot be read: {error.strerror or error}. Check its permissions.")
         elif failures < _ATTEMPTS:
             watch.settling.look_at(path, self._clock() + self._retry_s)
-
-
-def _scope(folder: WatchedFolder) -> str:
-    """What a content is converted once in: an output folder."""
-    return os.fsencode(folder.out).decode("utf-8", "backslashreplace")

@@ -13,13 +13,13 @@ import msgspec
 
 from bridge.errors import AudioUnreadable, InvalidRequest
 from bridge.jobs.model import JobSpec, Options
-from bridge.live.clip import ClipFacts, one_line, parse_clip
+from bridge.live.clip import ClipFacts, ClipOptions, one_line, parse_clip
 
 #: Longest part of a result folder's name that is taken from a clip, in bytes of UTF-8, of the 255 that file systems
 #: allow; the rest is for the job's own suffix, and leaves room for long folders above it on Windows.
 _MAX_NAME_BYTES = 120
 #: Options of a clip that are the conversion's.
-_CONVERSION_OPTIONS = frozenset(Options.__struct_fields__) - {"range_s"}
+_CONVERSION_OPTIONS = frozenset(Options.__struct_fields__) & frozenset(ClipOptions.__struct_fields__)
 
 
 def spec_from_request(data: bytes, job_id: str, out_root: Path) -> JobSpec:

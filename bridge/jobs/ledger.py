@@ -6,6 +6,7 @@ are told, by a thread of their own and in the order of the changes.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -16,11 +17,20 @@ import msgspec
 from bridge.errors import BridgeError, InvalidRequest
 from bridge.jobs.follow import Ending
 from bridge.jobs.listeners import Listeners
-from bridge.jobs.model import EventKind, Job, JobEvent
+from bridge.jobs.model import EventKind, Job, JobEvent, Origin
 from bridge.jobs.news import Found
+from bridge.jobs.refusals import StoreLocked, StoreUnwritable
 from bridge.jobs.store import JobStore
 
 _log = logging.getLogger(__name__)
+
+#: A job that was started so often and never ended is what brings the daemon, or the machine, down. That it was running
+#: when the daemon was killed says little about it, since it has a process of its own: of the kills of a day, and of the
+#: power cuts of a bad week, none may cost a job.
+MAX_STARTS = 100
+
+#: Refusals of the disk that may well be gone the next time.
+NOT_NOW = (StoreLocked, StoreUnwritable)
 
 
 class Ledger:
@@ -32,8 +42,6 @@ class Ledger:
         Where jobs are kept.
     clock
         The time of day, in seconds since 1970.
-    max_attempts
-        A job that was started so often and never ended has failed.
 
     Attributes
     ----------
@@ -43,22 +51,45 @@ class Ledger:
         All jobs that haven't ended, by id, in the order in which they were accepted; to be read with `changed` held.
     """
 
-    def __init__(self, store: JobStore, clock: Callable[[], float], max_attempts: int) -> None:
+    def __init__(self, store: JobStore, clock: Callable[[], float]) -> None:
         self.changed = threading.Condition()
-        self.active = {job.id: job for job in store.unfinished()}
+        self.active: dict[str, Job] = {}
         self.listeners = Listeners()
         self._store = store
         self._clock = clock
-        self._max_attempts = max_attempts
         self._changing = threading.Lock()  # one change at a time; always taken before `changed`
+        self._taking_up = threading.Lock()
+        self._is_read = self._is_taken_up = False
         self._generation = store.generation
+        with contextlib.suppress(*NOT_NOW):  # then `take_up` reads it, or the first change
+            self._read_once()
 
     def take_up(self) -> None:
-        """Have what was running when an earlier process died start again."""
-        with self.changed:
-            interrupted = [job.id for job in self.active.values() if job.state == "running"]
-        for job_id in interrupted:
-            self.put_back(job_id)
+        """Have what was running when an earlier process died start again; once, however often it is called.
+
+        Raises
+        ------
+        StoreLocked, StoreUnwritable
+            If that can't be done now. Until it is, nothing may be started.
+        """
+        with self._taking_up:
+            if self._is_taken_up:
+                return
+            with self._changing:
+                self._read_once()
+            with self.changed:
+                interrupted = [job.id for job in self.active.values() if job.state == "running"]
+            for job_id in interrupted:
+                self.put_back(job_id)
+            self._is_taken_up = True
+
+    def _read_once(self) -> None:
+        """Read the jobs that haven't ended, unless that was done."""
+        if not self._is_read:
+            jobs = {job.id: job for job in self._store.unfinished()}
+            with self.changed:
+                self.active.update(jobs)
+                self._is_read = True
 
     def get(self, job_id: str) -> Job | None:
         """The job of that id as it is now, or None where there is none, or no longer."""
@@ -66,9 +97,9 @@ class Ledger:
             job = self.active.get(job_id)
         return job or self._store.get(job_id)
 
-    def recent(self, limit: int) -> list[Job]:
-        """The last `limit` jobs that were accepted, newest first."""
-        kept = self._store.recent(limit)
+    def recent(self, limit: int, origin: Origin | None = None) -> list[Job]:
+        """The last `limit` jobs that were accepted, newest first; of one origin, where that is given."""
+        kept = self._store.recent(limit, origin)
         with self.changed:
             return [self.active.get(job.id, job) for job in kept]
 
@@ -88,6 +119,7 @@ class Ledger:
             If the id is that of a job with another spec.
         """
         with self._changing:
+            self._read_once()
             job = self.get(new.id)
             if job is None:
                 check()
@@ -100,8 +132,15 @@ class Ledger:
         return job
 
     def change(self, job_id: str, kind: EventKind, **fields: Any) -> Job | None:
-        """Change a job on disk, then here; None, and nothing happens, where it has ended."""
+        """Change a job on disk, then here; None, and nothing happens, where it has ended.
+
+        Raises
+        ------
+        StoreLocked, StoreUnwritable
+            If that can't be kept; nothing has changed then.
+        """
         with self._changing:
+            self._read_once()
             with self.changed:
                 job = self.active.get(job_id)
             if job is None:
@@ -144,11 +183,18 @@ class Ledger:
         if job is None:
             return
         attempts = job.attempts - 1 if uncounted else job.attempts
-        if attempts >= self._max_attempts:
-            text = f"it was started {attempts} times and interrupted each time; nothing was written"
-            self.end(job_id, Ending("failed", error_code="crashed", error_text=text))
+        if attempts >= MAX_STARTS:
+            self.give_up(job_id)
         else:
             self.change(job_id, "progress", state="queued", stage="", fraction=0.0, attempts=attempts)
+
+    def give_up(self, job_id: str) -> None:
+        """End a job that was interrupted too often."""
+        with self.changed:
+            job = self.active.get(job_id)
+        if job is not None:
+            text = f"it was started {job.attempts} times and interrupted each time; nothing was written"
+            self.end(job_id, Ending("failed", error_code="crashed", error_text=text))
 
     def advance(self, job_id: str, stage: str, fraction: float) -> None:
         """Show how far a job is, without telling the disk."""
@@ -189,11 +235,19 @@ class Ledger:
             self.changed.notify_all()
 
     def _rescue(self) -> None:
-        """Where the database was begun anew, keep again what hasn't ended."""
-        if self._store.generation == self._generation:
+        """Where the database was begun anew, keep again what hasn't ended; what fails is tried after the next change.
+
+        It never raises: the change that it follows is done.
+        """
+        generation = self._store.generation
+        if generation == self._generation:
             return
         with self.changed:
             jobs = list(self.active.values())
-        for job in jobs:
-            self._store.save(job)
-        self._generation = self._store.generation
+        try:
+            for job in jobs:
+                self._store.save(job)
+        except BridgeError as error:
+            _log.warning("%d jobs can't be kept in the new database yet: %s", len(jobs), error)
+        else:
+            self._generation = generation

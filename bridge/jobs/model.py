@@ -16,7 +16,8 @@ from msgspec import Meta, Struct
 
 from bridge.jobs.news import Found
 from bridge.live.clip import ClipFacts
-from bridge.names import PARTS
+from bridge.music.scale import KEY, parse_scale
+from bridge.names import DEFAULT_DELIVERIES, PARTS, deliveries_named
 
 #: Who asked: a device in Live, a watched folder, a command in a terminal.
 Origin = Literal["osc", "watch", "command"]
@@ -67,10 +68,34 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
         Semitones added to pitched parts, -48 to 48.
     pitch_bend
         Write the pitch contour of one-voice parts.
+    scale
+        Scale such as ``A minor`` that pitched parts are moved onto, or ``key`` for that of the song; None for none.
+    groove
+        Part or component whose feel all parts get, or the path of a groove's file; None for their own.
+    groove_strength
+        How much of it, 0 to 1.
+    humanize
+        How far notes stray, 0 to 1.
+    seed
+        Another number strays otherwise.
+    programs
+        General MIDI programs, 0 to 127, of pitched parts that are not to have their usual ones.
+    expression
+        Write the loudness of pitched parts' stems as control change 11.
     stems
         Whether stems are delivered.
     fresh
         Ignore what is cached.
+    deliver
+        What to make besides stems and MIDI: some of `bridge.names.DELIVERIES`, or a word for several.
+    loop_bars
+        Bars of a loop, 1 to 999.
+    split_notes
+        Whether notes are cut where their loop ends.
+    audio_tracks
+        Whether a Live Set and a DAWproject have the stems beside the MIDI.
+    soundfont
+        Path of what previews are played with; None for the bundled sounds.
     """
 
     recording: Recording = "song"
@@ -83,16 +108,31 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     swing: _Fraction = 0.0
     transpose: Annotated[int, Meta(ge=-48, le=48)] = 0
     pitch_bend: bool = False
+    scale: Annotated[str, Meta(max_length=40)] | None = None
+    groove: _Path | None = None
+    groove_strength: _Fraction = 1.0
+    humanize: _Fraction = 0.0
+    seed: Annotated[int, Meta(ge=0, le=(1 << 32) - 1)] = 0
+    programs: dict[Literal["bass", "melody", "vocals"], Annotated[int, Meta(ge=0, le=127)]] = {}
+    expression: bool = False
     stems: bool = True
     drum_engine: Annotated[str, Meta(max_length=32)] = "auto"
     fresh: bool = False
+    deliver: Annotated[tuple[str, ...], Meta(max_length=16)] = DEFAULT_DELIVERIES
+    loop_bars: Annotated[int, Meta(ge=1, le=999)] = 8
+    split_notes: bool = True
+    audio_tracks: bool = True
+    soundfont: _Path | None = None
 
     def __post_init__(self) -> None:
         unknown = [part for part in self.parts if part not in PARTS]
         if unknown or not self.parts:
             raise ValueError(f"parts must be some of {', '.join(PARTS)}, got {', '.join(unknown) or 'none'}")
+        deliveries_named(self.deliver)
         if self.quantize is not None and not _is_grid(self.quantize):
             raise ValueError(f"quantize must be a note value such as 1/16, got {self.quantize[:20]!r}")
+        if self.scale not in (None, KEY):
+            parse_scale(self.scale)
         if self.range_s is not None:
             start_s, end_s = self.range_s
             if not (0.0 <= start_s < float("inf") and (end_s is None or start_s < end_s < float("inf"))):

@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
+from typing import Any, TypeVar
 
 from bridge.errors import BridgeError, InvalidRequest
 from bridge.jobs.follow import Ending, Interruption, follow
-from bridge.jobs.ledger import Ledger
+from bridge.jobs.ledger import NOT_NOW, Ledger
 from bridge.jobs.listeners import Listener
 from bridge.jobs.model import (
     MAX_ID_LENGTH,
@@ -30,22 +32,27 @@ from bridge.jobs.refusals import QueueFull, QueueStopped, UnknownJob
 from bridge.jobs.store import JobStore
 from bridge.jobs.worker import StartWorker, Worker, start_worker
 
-#: A job that was started so often and never ended is what brings the daemon, or the machine, down.
-MAX_ATTEMPTS = 3
+#: A job whose worker was ended from outside so often, while the daemon lived on, has failed.
+MAX_INTERRUPTIONS = 3
 #: How often the progress of a running job is written to disk, for those who look from another process.
 PROGRESS_KEPT_EVERY_S = 5.0
-#: How long to wait before the disk is tried again.
+#: How long to wait before the disk is tried again: at first, and at most, since the wait doubles each time.
 RETRY_S = 1.0
+LONGEST_RETRY_S = 10.0
+#: How often the log says that the disk still refuses: it may do so for weeks.
+REMIND_S = 3600.0
 #: How long a worker that is asked to end may tidy up before it is killed.
 GRACE_S = 3.0
 
+_Answer = TypeVar("_Answer")
 _log = logging.getLogger(__name__)
 
 
 class JobQueue:
     """Takes jobs, keeps them, and has worker processes do them: best priority first, then first come, first served.
 
-    Entering the context takes up what an earlier process left: queued jobs go on, running ones start again. Leaving it
+    Entering the context takes up what an earlier process left: queued jobs go on, running ones start again. Where the
+    database is locked just then, that is tried until it works, and whoever asks meanwhile is refused. Leaving it
     stops the queue. All methods may be called from any thread, listeners' included, and before the context is entered:
     jobs are accepted then, and wait.
 
@@ -61,8 +68,6 @@ class JobQueue:
         How many jobs may wait.
     hang_timeout_s
         A worker that gave no sign of life for so long is killed, and its job has failed.
-    max_attempts
-        A job that was started so often and never ended has failed; a start that `stop` undoes doesn't count.
     clock
         The time of day, in seconds since 1970.
     """
@@ -75,7 +80,6 @@ class JobQueue:
         concurrency: int = 1,
         limit: int = 1000,
         hang_timeout_s: float = 600.0,
-        max_attempts: int = MAX_ATTEMPTS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -83,9 +87,10 @@ class JobQueue:
         self._limit = limit
         self._hang_timeout_s = hang_timeout_s
         self._clock = clock
-        self._ledger = Ledger(store, clock, max_attempts)
+        self._ledger = Ledger(store, clock)
         self._lock = self._ledger.changed  # guards the fields below too
         self._taken: set[str] = set()  # ids of the jobs that a thread is at
+        self._interruptions: Counter[str] = Counter()  # of jobs that haven't ended, by workers' ends alone
         self._workers: dict[str, Worker] = {}
         self._stopping = threading.Event()
         self._grace_s = GRACE_S
@@ -97,6 +102,8 @@ class JobQueue:
         self._ledger.listeners.start()
         try:
             self._ledger.take_up()
+        except NOT_NOW:
+            pass  # the threads insist on it
         except BaseException:
             self._ledger.listeners.stop(0.0)
             raise
@@ -112,7 +119,7 @@ class JobQueue:
     @property
     def problems(self) -> list[str]:
         """What went wrong with the database, a sentence each."""
-        return list(self._store.problems)
+        return self._store.problems
 
     def submit(self, job_id: str, origin: Origin, spec: JobSpec) -> Job:
         """Accept a job. It is on disk when this returns; the same id with the same spec gives the same job again.
@@ -163,9 +170,9 @@ class JobQueue:
         """The job of that id as it is now, or None where there is none, or no longer."""
         return self._ledger.get(job_id)
 
-    def jobs(self, limit: int = 100) -> list[Job]:
-        """The last `limit` jobs that were accepted, newest first."""
-        return self._ledger.recent(limit)
+    def jobs(self, limit: int = 100, origin: Origin | None = None) -> list[Job]:
+        """The last `limit` jobs that were accepted, newest first; of one origin, where that is given."""
+        return self._ledger.recent(limit, origin)
 
     def active(self) -> list[Job]:
         """The jobs that haven't ended: the running ones, then those that wait in the order in which they will start."""
@@ -206,13 +213,14 @@ class JobQueue:
     # ---- doing the jobs: each of the threads does one at a time
 
     def _work(self) -> None:
+        self._insist("the jobs of an earlier start", self._ledger.take_up)
         while (job := self._next()) is not None:
             try:
                 self._run(job)
             except Exception:
                 _log.exception("the queue broke down at job %s", job.id)
                 self._stopping.wait(RETRY_S)
-                self._insist(job.id, lambda: self._ledger.put_back(job.id))
+                self._put_back(job.id)
             finally:
                 with self._lock:
                     self._taken.discard(job.id)
@@ -232,21 +240,34 @@ class JobQueue:
 
     def _run(self, job: Job) -> None:
         """Have a worker do the job, and end it or put it back."""
-        try:
-            started = self._ledger.change(
-                job.id, "started", state="running", attempts=job.attempts + 1, started_s=self._clock()
-            )
-        except BridgeError as error:
-            _log.warning("job %s waits: %s", job.id, error)
-            self._stopping.wait(RETRY_S)
-            return
+        facts: dict[str, Any] = {"state": "running", "attempts": job.attempts + 1, "started_s": self._clock()}
+        started = self._insist(f"job {job.id}", lambda: self._ledger.change(job.id, "started", **facts))
         if started is None:
             return
         ending = self._followed(started)
         if isinstance(ending, Ending):
-            self._insist(job.id, lambda: self._ledger.end(job.id, ending))
+            self._interruptions.pop(job.id, None)
+            self._insist(f"what became of job {job.id}", lambda: self._ledger.end(job.id, ending))
         else:
-            self._insist(job.id, lambda: self._ledger.put_back(job.id, uncounted=self._stopping.is_set()))
+            self._put_back(job.id)
+
+    def _put_back(self, job_id: str) -> None:
+        """Have an interrupted job start again, unless its workers were ended too often."""
+        what = f"what became of job {job_id}"
+        if self._stopping.is_set():
+            self._insist(what, lambda: self._ledger.put_back(job_id, uncounted=True))
+            return
+        with self._lock:
+            was_cancelled = job_id not in self._ledger.active
+        if was_cancelled:
+            self._interruptions.pop(job_id, None)
+            return
+        self._interruptions[job_id] += 1
+        if self._interruptions[job_id] < MAX_INTERRUPTIONS:
+            self._insist(what, lambda: self._ledger.put_back(job_id))
+        else:
+            del self._interruptions[job_id]
+            self._insist(what, lambda: self._ledger.give_up(job_id))
 
     def _followed(self, job: Job) -> Ending | Interruption:
         """What became of a job that was started; its worker is gone."""
@@ -289,17 +310,19 @@ class JobQueue:
 
         return advance
 
-    def _insist(self, job_id: str, change: Callable[[], object]) -> None:
+    def _insist(self, what: str, change: Callable[[], _Answer]) -> _Answer | None:
         """Make a change until the disk takes it. Where the queue stops before, the next start sees to it."""
+        wait_s, remind_s = RETRY_S, float("-inf")
         while True:
             try:
-                change()
+                return change()
             except BridgeError as error:
-                _log.warning("what became of job %s can't be kept yet: %s", job_id, error)
-            else:
-                return
-            if self._stopping.wait(RETRY_S):
-                return
+                if time.monotonic() >= remind_s:
+                    _log.warning("%s must wait: %s", what, error)
+                    remind_s = time.monotonic() + REMIND_S
+            if self._stopping.wait(wait_s):
+                return None
+            wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
 
 
 def _checked_id(job_id: str) -> str:

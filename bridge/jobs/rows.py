@@ -23,10 +23,10 @@ SAVE = f"""{INSERT} ON CONFLICT (id) DO UPDATE SET
 _FIELDS = COLUMNS.replace("insert_path", "insert").split(", ")
 
 
-def recent(connection: sqlite3.Connection, limit: int) -> list[Job]:
-    """The last `limit` jobs that were accepted, newest first."""
-    query = f"SELECT {COLUMNS} FROM jobs ORDER BY seq DESC LIMIT ?"  # noqa: S608 (constants)
-    return _readable(connection.execute(query, (limit,)))
+def recent(connection: sqlite3.Connection, limit: int, origin: Origin | None = None) -> list[Job]:
+    """The last `limit` jobs that were accepted, newest first; of one origin, where that is given."""
+    query = f"SELECT {COLUMNS} FROM jobs WHERE ? IN ('', origin) ORDER BY seq DESC LIMIT ?"  # noqa: S608 (constants)
+    return _readable(connection.execute(query, (origin or "", limit)))
 
 
 def one(connection: sqlite3.Connection, job_id: str) -> Job | None:

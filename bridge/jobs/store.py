@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
-from bridge.jobs.model import Job
-from bridge.jobs.refusals import StoreLocked, StoreUnusable, StoreUnwritable
+from bridge.jobs.database import BUSY_TIMEOUT_S, Database, refusal
+from bridge.jobs.model import Job, Origin
+from bridge.jobs.refusals import StoreUnusable
 from bridge.jobs.rows import COLUMNS, ENDED_SQL, INSERT, SAVE, job_of, one, recent, row_of
 from bridge.jobs.schema import VERSION, migrate, version_of
 
@@ -28,14 +27,6 @@ NAME = "jobs.sqlite3"
 KEEP_JOBS = 1000
 #: How long any ended job is kept: whoever asked for it may have been away for a week.
 KEEP_S = 7 * 86_400.0
-#: How long a call waits for another process that is writing. Its own transactions take milliseconds.
-BUSY_TIMEOUT_S = 0.5
-
-_Answer = TypeVar("_Answer")
-_log = logging.getLogger(__name__)
-
-#: SQLite's primary result codes (sqlite.org/rescode.html); Python names them only from 3.11 on, and not on all systems.
-_BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _NOTADB = 5, 6, 8, 10, 11, 13, 26
 
 _PRUNE = """DELETE FROM jobs WHERE ended_s < ? AND seq NOT IN (
     SELECT seq FROM jobs WHERE ended_s IS NOT NULL ORDER BY ended_s DESC, seq DESC LIMIT ?)"""
@@ -45,8 +36,9 @@ class JobStore:
     """The database of jobs. Its methods may be called from any thread.
 
     All of them raise `StoreLocked` when another process holds the database for longer than `busy_timeout_s`, and
-    `StoreUnwritable` when the disk is full or the file can't be written; nothing is changed then. A corrupt database is
-    set aside as ``jobs.sqlite3.corrupt-<time>``, whenever that is found, and a new one begun.
+    `StoreUnwritable` when the disk is full or the file can't be written; nothing is changed then, and the next call
+    tries again. A corrupt database is set aside as ``jobs.sqlite3.corrupt-<time>``, whenever that is found, and a new
+    one begun.
 
     Parameters
     ----------
@@ -59,17 +51,10 @@ class JobStore:
     keep_jobs, keep_s
         Ended jobs are forgotten when they are both older than `keep_s` and not among the last `keep_jobs`.
 
-    Attributes
-    ----------
-    problems
-        A sentence for each thing that went wrong with the database and that the user should know.
-    generation
-        How many databases were begun anew because of corruption: a change says that stored jobs may be gone.
-
     Raises
     ------
     StoreUnusable
-        If the database can't be opened or was made by a newer version.
+        If the database can't be opened or was made by a newer version; not where it is locked just now.
     """
 
     def __init__(
@@ -81,23 +66,10 @@ class JobStore:
         keep_jobs: int = KEEP_JOBS,
         keep_s: float = KEEP_S,
     ) -> None:
-        self.path = path
-        self.problems: list[str] = []
-        self.generation = 0
         self._clock = clock
-        self._busy_timeout_s = busy_timeout_s
         self._keep = keep_jobs, keep_s
-        self._lock = threading.RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreUnusable(f"cannot make {path.parent} for the jobs: {error.strerror or error}") from error
-        try:
-            self._connection = self._opened()
-        except sqlite3.DatabaseError as error:
-            if not _is_corruption(error):
-                raise _refusal(error, path) from error
-            self._begin_anew(error)
+        prepare = partial(_prepare, path=path)
+        self._database = Database(path, "the jobs' database", prepare, clock=clock, busy_timeout_s=busy_timeout_s)
 
     def __enter__(self) -> JobStore:
         return self
@@ -107,10 +79,19 @@ class JobStore:
     ) -> None:
         self.close()
 
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each thing that went wrong with the database and that the user should know."""
+        return list(self._database.problems)
+
+    @property
+    def generation(self) -> int:
+        """How many databases were begun anew because of corruption: a change says that stored jobs may be gone."""
+        return self._database.generation
+
     def close(self) -> None:
         """Close the database; nothing can be read or written any more."""
-        with self._lock:
-            self._connection.close()
+        self._database.close()
 
     def add(self, job: Job) -> Job:
         """Keep a new job, which is on disk when this returns; or the job already kept under its id."""
@@ -121,7 +102,7 @@ class JobStore:
                 connection.execute(INSERT, row_of(job))
             return earlier or job
 
-        return self._write(work)
+        return self._database.write(work)
 
     def save(self, job: Job) -> bool:
         """Keep a job as it is now; False, and nothing is changed, where it has ended before."""
@@ -133,15 +114,15 @@ class JobStore:
                 connection.execute(_PRUNE, (self._clock() - keep_s, keep_jobs))
             return changed
 
-        return self._write(work)
+        return self._database.write(work)
 
     def get(self, job_id: str) -> Job | None:
         """The job of that id, or None."""
-        return self._read(lambda connection: one(connection, job_id))
+        return self._database.read(lambda connection: one(connection, job_id))
 
-    def recent(self, limit: int) -> list[Job]:
-        """The last `limit` jobs that were accepted, newest first."""
-        return self._read(lambda connection: recent(connection, limit))
+    def recent(self, limit: int, origin: Origin | None = None) -> list[Job]:
+        """The last `limit` jobs that were accepted, newest first; of one origin, where that is given."""
+        return self._database.read(lambda connection: recent(connection, limit, origin))
 
     def unfinished(self) -> list[Job]:
         """All jobs that haven't ended, in the order in which they were accepted.
@@ -149,7 +130,7 @@ class JobStore:
         A row that this version can't read is ended as failed, and said in `problems`.
         """
         query = f"SELECT {COLUMNS} FROM jobs WHERE ended_s IS NULL ORDER BY seq"  # noqa: S608 (constants)
-        rows = self._read(lambda connection: connection.execute(query).fetchall())
+        rows = self._database.read(lambda connection: connection.execute(query).fetchall())
         jobs = []
         for row in rows:
             job = job_of(row)
@@ -163,81 +144,8 @@ class JobStore:
         text = "this version can't read what was asked for; ask again"
         query = f"""UPDATE jobs SET state = 'failed', error_code = 'invalid-request', error_text = ?, ended_s = ?
             WHERE id = ? AND state NOT IN {ENDED_SQL}"""  # noqa: S608 (a constant)
-        self._write(lambda connection: connection.execute(query, (json.dumps(text), self._clock(), job_id)))
-        self._tell(f"job {job_id} in {self.path} can't be read, so it was ended as failed")
-
-    def _read(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        return self._attempt(lambda: work(self._connection))
-
-    def _write(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        return self._attempt(lambda: self._transaction(work))
-
-    def _attempt(self, step: Callable[[], _Answer]) -> _Answer:
-        """What a step gives; where the database turns out to be corrupt, what it gives with a new one."""
-        with self._lock:
-            try:
-                return step()
-            except sqlite3.DatabaseError as error:
-                if not _is_corruption(error):
-                    raise _refusal(error, self.path) from error
-                self._connection.close()
-                self._begin_anew(error)
-            try:
-                return step()
-            except sqlite3.DatabaseError as error:
-                raise _refusal(error, self.path) from error
-
-    def _transaction(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            answer = work(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):  # the error that counts is the first
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-            raise
-        return answer
-
-    def _opened(self) -> sqlite3.Connection:
-        """A connection to a sound database of the newest version."""
-        connection = sqlite3.connect(
-            self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
-        )
-        try:
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                connection.execute(f"PRAGMA {pragma}")
-            _check(connection, self.path)
-            migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _begin_anew(self, reason: sqlite3.DatabaseError) -> None:
-        """Set the corrupt database aside, with the files that belong to it, and make a new one."""
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._clock()))
-        aside = _unused(self.path.with_name(f"{self.path.name}.corrupt-{stamp}"))
-        try:
-            for suffix in ("", "-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    Path(f"{self.path}{suffix}").replace(f"{aside}{suffix}")
-        except OSError as error:
-            raise StoreUnusable(
-                f"{self.path} is corrupt ({reason}) and can't be moved away: {error.strerror or error}"
-            ) from error
-        self.generation += 1
-        why = " ".join(str(reason).split())
-        self._tell(f"the jobs' database was corrupt ({why}); it was set aside as {aside}, and a new one begun")
-        try:
-            self._connection = self._opened()
-        except sqlite3.DatabaseError as error:
-            raise _refusal(error, self.path) from error
-
-    def _tell(self, problem: str) -> None:
-        self.problems.append(problem)
-        _log.warning(problem)
+        self._database.write(lambda connection: connection.execute(query, (json.dumps(text), self._clock(), job_id)))
+        self._database.tell(f"job {job_id} in {self._database.path} can't be read, so it was ended as failed")
 
 
 def peek(path: Path, limit: int) -> list[Job]:
@@ -254,51 +162,26 @@ def peek(path: Path, limit: int) -> list[Job]:
         with contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
         ) as connection:
+            version = version_of(connection)
+            _refuse_newer(version, path)
+            if version == 0:  # a daemon that was stopped, or had no room, before it could make anything
+                return []
+            if version < VERSION:
+                raise StoreUnusable(
+                    f"{path} was made by an older Stembridge: start the daemon once (stembridge serve), "
+                    "which brings it up to date"
+                )
             return recent(connection, limit)
     except sqlite3.DatabaseError as error:
-        raise _refusal(error, path) from error
+        raise refusal(error, path) from error
 
 
-class _Corrupt(sqlite3.DatabaseError):
-    """SQLite's own check found a fault."""
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the database to the newest version; refuse one that is newer."""
+    _refuse_newer(version_of(connection), path)
+    migrate(connection)
 
-    sqlite_errorcode = _CORRUPT
 
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise where the database is corrupt or too new."""
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _Corrupt(str(found))
-    if version_of(connection) > VERSION:
+def _refuse_newer(version: int, path: Path) -> None:
+    if version > VERSION:
         raise StoreUnusable(f"{path} was made by a newer Stembridge; update Stembridge, or move that file away")
-
-
-def _is_corruption(error: sqlite3.DatabaseError) -> bool:
-    return _code(error) in (_CORRUPT, _NOTADB)
-
-
-def _code(error: sqlite3.DatabaseError) -> int:
-    """SQLite's primary result code; 0 where the error isn't SQLite's."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _refusal(error: sqlite3.DatabaseError, path: Path) -> StoreLocked | StoreUnwritable | StoreUnusable:
-    """What an error of SQLite means for who asked."""
-    code = _code(error)
-    if code in (_BUSY, _LOCKED):
-        return StoreLocked(f"another program holds {path}; close it, then try again")
-    if code in (_FULL, _IOERR):
-        return StoreUnwritable(f"cannot write {path} ({error}): free some space on its disk, then try again")
-    if code == _READONLY:
-        return StoreUnwritable(f"cannot write {path} ({error}): make it and its folder writable")
-    return StoreUnusable(f"cannot use {path} ({error}): make it and its folder readable and writable")
-
-
-def _unused(path: Path) -> Path:
-    """The path, or one numbered from 2 where something is there."""
-    candidate, number = path, 1
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.name}-{number}")
-    return candidate

@@ -12,16 +12,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Literal, Protocol
 
-import bridge
+from bridge import children
 from bridge.jobs.model import Job, spec_to_json
 from bridge.jobs.news import MAX_LINE_BYTES, News, from_line
 
-#: -P: never the working directory; a file named torch.py may lie there. Warnings are the developers' concern.
-COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "bridge.jobs.worker_main")
+COMMAND = children.command("bridge.jobs.worker_main")
 #: How much of what a worker complains about is kept.
 STDERR_KEPT_BYTES = 16 << 10
 #: How long a worker that closed its output, or said its last word, may take to end.
@@ -106,8 +104,8 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**_environment(), **variables},
-            **_apart(),
+            env=children.environment(**variables),
+            **children.apart(below_normal=True),
         )
         self._asked = False
         self._spec_sent = threading.Event()
@@ -205,18 +203,20 @@ class WorkerProcess:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        with process.stdout as stdout:
-            with contextlib.suppress(OSError):  # it is dead already: that is told by its ending
-                process.stdin.write(spec_to_json(self._job.spec).encode("ascii") + b"\n")
-                process.stdin.flush()
-                self._spec_sent.set()
-            while line := stdout.readline(MAX_LINE_BYTES):
-                news = from_line(line)
-                if news is None:
-                    _log.debug("job %s: its worker said what is no news: %r", self._job.id, line[:200])
-                else:
-                    self._news.put(news)
-        self._news.put(GONE)
+        try:
+            with process.stdout as stdout:
+                with contextlib.suppress(OSError):  # it is dead already: that is told by its ending
+                    process.stdin.write(spec_to_json(self._job.spec).encode("ascii") + b"\n")
+                    process.stdin.flush()
+                    self._spec_sent.set()
+                while line := stdout.readline(MAX_LINE_BYTES):
+                    news = from_line(line)
+                    if news is None:
+                        _log.debug("job %s: its worker said what is no news: %r", self._job.id, line[:200])
+                    else:
+                        self._news.put(news)
+        finally:  # whatever broke here, nobody is to wait for more
+            self._news.put(GONE)
 
     def _bury(self) -> None:
         """Wait for the process's end; what it leaves behind dies too, else it could hold the pipes open for ever."""
@@ -260,21 +260,6 @@ class _Tail:
         """The last line that isn't empty, in at most 300 printable characters."""
         lines = (" ".join(line.split()) for line in reversed(self.text().splitlines()))
         return "".join(char for char in next(filter(None, lines), "") if char.isprintable())[:300]
-
-
-def _environment() -> dict[str, str]:
-    """The parent's, so completed that the child finds this package."""
-    package_dir = str(Path(bridge.__file__).parents[1])
-    search = os.pathsep.join(filter(None, [package_dir, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": search}
-
-
-def _apart() -> dict[str, Any]:
-    """Popen's options for a process that the terminal's Ctrl-C doesn't reach: it is ended by its parent."""
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        return {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
-    return {"start_new_session": True}
 
 
 def _signal_name(number: int) -> str:

@@ -9,7 +9,6 @@ A process of its own, because an engine may crash, hang or eat all memory, and s
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -22,17 +21,20 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from bridge.errors import BridgeError
+from bridge.interrupt import end_at_once, interruptible
 from bridge.jobs.model import JobSpec, spec_from_json
 from bridge.jobs.news import MAX_FOUND, Advanced, Alive, Failed, Finished, Found, News, PartName, to_line
-from bridge.model import ConversionRequest, MidiOptions, Note
+from bridge.model import COMPONENTS, PARTS, ConversionRequest, DeliverOptions, Groove, MidiOptions, Note
+from bridge.names import deliveries_named
 from bridge.progress import Progress, Report
+from bridge.write import grooves
 
 #: Progress is told at most ten times a second: who shows it needs no more.
 NEWS_GAP_S = 0.1
 #: Without progress to tell, a sign of life is given this often; the parent waits for minutes.
 ALIVE_GAP_S = 5.0
-#: How long tidying up may take when the parent is gone.
-ORPHAN_GRACE_S = 3.0
+#: How long tidying up may take, also when the parent is gone; one that is there waits as long.
+GRACE_S = 3.0
 #: Lower priority than the DAW, which must not stutter; of 19 steps, as ``nice`` has by custom 10 and batch daemons 5.
 NICENESS = 5
 _REPORT = "please report it with the daemon's log"
@@ -40,26 +42,24 @@ _REPORT = "please report it with the daemon's log"
 
 def main() -> None:
     """Do the one job that stands on the standard input, then end the process without further ado."""
-    _end_with_parent_on_linux()
     out = _take_over_stdout()
-    cancelled = threading.Event()
-    signal.signal(signal.SIGTERM, lambda signum, frame: cancelled.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     teller = Teller(out, time.monotonic)
-    try:
-        spec = spec_from_json(sys.stdin.buffer.readline())
-        threading.Thread(target=_watch_parent, args=[cancelled], name="watch-parent", daemon=True).start()
-        teller.tell(work(spec, teller, cancelled))
-    except BrokenPipeError:
-        pass  # the parent has gone
-    except BaseException as error:  # the border: whatever broke, the parent hears it in one line
-        with contextlib.suppress(BrokenPipeError):
-            teller.tell(failure(error))
-    # Nothing is left to tidy up, and taking engines apart takes a moment.
-    sys.stderr.flush()
-    os._exit(0)
+    with interruptible(lambda reason: end_at_once(1), patience_s=GRACE_S, signals=(signal.SIGTERM,)) as cancelled:
+        try:
+            spec = spec_from_json(sys.stdin.buffer.readline())
+            threading.Thread(target=_watch_parent, args=[cancelled], name="watch-parent", daemon=True).start()
+            teller.tell(work(spec, teller, cancelled))
+        except BrokenPipeError:
+            pass  # the parent has gone
+        except BaseException as error:  # the border: whatever broke, the parent hears it in one line
+            with contextlib.suppress(BrokenPipeError):
+                teller.tell(failure(error))
+        # Nothing is left to tidy up, and taking engines apart takes a moment.
+        sys.stderr.flush()
+        end_at_once(0)
 
 
 def work(spec: JobSpec, teller: Teller, cancelled: threading.Event) -> Finished:
@@ -69,7 +69,7 @@ def work(spec: JobSpec, teller: Teller, cancelled: threading.Event) -> Finished:
 
     request = spec_to_request(spec)
     choice = engines_for(request)
-    progress = Progress(teller.report, _SignOfLife(cancelled, teller.alive))
+    progress = Progress(teller.report, cancelled, alive=teller.alive)
     result = convert(request, choice.engines, default_cache(), progress, choice.reasons, teller.found)
     folder = result.folder.absolute()
     insert = None
@@ -101,12 +101,31 @@ def spec_to_request(spec: JobSpec) -> ConversionRequest:
             swing=options.swing,
             transpose=options.transpose,
             pitch_bend=options.pitch_bend,
+            scale=options.scale,
+            groove=_groove(options.groove),
+            groove_strength=options.groove_strength,
+            humanize=options.humanize,
+            seed=options.seed,
+            programs={part: program for part, program in options.programs.items()},
+            expression=options.expression,
         ),
         stems=options.stems,
         drum_engine=options.drum_engine,
         fresh=options.fresh,
         name=spec.name,
+        deliver=DeliverOptions(
+            kinds=deliveries_named(options.deliver),
+            loop_bars=options.loop_bars,
+            split_notes=options.split_notes,
+            audio_tracks=options.audio_tracks,
+            soundfont=None if options.soundfont is None else Path(options.soundfont).expanduser(),
+        ),
     )
+
+
+def _groove(source: str | None) -> str | Groove | None:
+    """A part's name as it is, or the groove in a file."""
+    return source if source is None or source in (*PARTS, *COMPONENTS) else grooves.read(Path(source).expanduser())
 
 
 def failure(error: BaseException) -> Failed:
@@ -168,25 +187,6 @@ class Teller:
         self._out.flush()
 
 
-class _SignOfLife(threading.Event):
-    """The wish to cancel. That somebody asks for it, as all engines do once a second, is the sign that they work."""
-
-    def __init__(self, cancelled: threading.Event, alive: Callable[[], None]) -> None:
-        super().__init__()
-        self._cancelled = cancelled
-        self._alive = alive
-
-    def is_set(self) -> bool:
-        self._alive()
-        return self._cancelled.is_set()
-
-    def set(self) -> None:
-        self._cancelled.set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return self._cancelled.wait(timeout)
-
-
 def _take_over_stdout() -> BinaryIO:
     """The pipe to the parent; what anything prints from now on goes to standard error instead of among the news."""
     pipe = os.dup(1)
@@ -194,22 +194,13 @@ def _take_over_stdout() -> BinaryIO:
     return os.fdopen(pipe, "wb")
 
 
-def _end_with_parent_on_linux() -> None:
-    """Have the kernel send SIGTERM when the parent dies: also while the spec hasn't come, or Python isn't listening."""
-    if sys.platform != "linux":
-        return
-    pr_set_pdeathsig = 1  # from linux/prctl.h
-    with contextlib.suppress(OSError, AttributeError):  # the end of standard input says the same, a little later
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGTERM))
-
-
 def _watch_parent(cancelled: threading.Event) -> None:
     """When the parent closes the pipe, or dies: cancel, and end in any case, whatever else goes on here."""
     while os.read(0, 4096):
         pass
     cancelled.set()
-    time.sleep(ORPHAN_GRACE_S)
-    os._exit(1)
+    time.sleep(GRACE_S)
+    end_at_once(1)
 
 
 def _line(text: str) -> str:

@@ -12,12 +12,14 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.disk import printable
 from bridge.errors import InvalidRequest
 from bridge.live.warp import Layout, WarpMap, from_left_edge, same_ruler
 from bridge.names import COMPONENTS, PARTS
 
-#: Largest request in bytes; what the protocol can carry is smaller.
-MAX_REQUEST_BYTES = 1_000_000
+#: Largest request in bytes: as large as the protocol can carry (`bridge.osc.protocol.MAX_REQUEST_CHARS`), since no
+#: encoding makes it shorter.
+MAX_REQUEST_BYTES = 1_600_000
 #: Markers of one clip. Live sets one for every few bars; a two-hour recording warped by hand at every beat has 20,000.
 MAX_MARKERS = 20_000
 #: Heard before and after a clip's own stretch of the file (s): an attack right at a clip's edge is found by the silence
@@ -44,6 +46,8 @@ class ClipOptions(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     ----------
     recording, separator, drum_engine, parts, bpm, quantize, strength, swing, transpose, pitch_bend, stems, fresh
         As in `bridge.jobs.model.Options`.
+    deliver
+        As there too, but nothing where nothing is said: who asks is in Live already, and waits.
     place
         Where the new clips go; None for where the source is.
     components
@@ -64,6 +68,7 @@ class ClipOptions(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     pitch_bend: bool = False
     stems: bool = True
     fresh: bool = False
+    deliver: Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=16)] = ()
     place: Literal["session", "arrangement"] | None = None
     components: bool = False
     pitch: Literal["heard", "file"] = "heard"
@@ -305,7 +310,4 @@ def _marker(value: Any) -> tuple[Any, Any]:
 
 def one_line(text: object) -> str:
     """A short printable line of anything."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode("ascii")
-        for letter in str(text)[:300]
-    )
+    return printable(str(text)[:300])

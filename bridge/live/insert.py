@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +17,15 @@ import msgspec
 from msgspec import Struct
 
 from bridge import __version__
+from bridge.disk import unwritable, write_whole
 from bridge.live.clip import RE_PITCH, ClipFacts, wanted_names
 from bridge.live.notes import BeatNote, notes_in_clip
 from bridge.live.warp import Layout, WarpMap
 from bridge.write import manifest as manifests
 from bridge.write import notes as note_files
-from bridge.write.files import unwritable
 
 #: Number of the format of ``insert.json`` and of the notes beside it.
 SCHEMA = 1
-#: Decimals of beats and seconds that are kept: a millionth of a beat is at most 3 µs at Live's slowest tempo, 20 BPM.
-DECIMALS = 6
 #: What stands as itself in a path: printable ASCII but the percent sign.
 _PLAIN = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
 
@@ -206,7 +203,7 @@ def warnings_for(clip: ClipFacts) -> list[str]:
 
 def _notes_file(part: str, notes: Sequence[BeatNote]) -> bytes:
     """A note to a line."""
-    lines = ",\n".join(json.dumps(_rounded(note._asdict()), separators=(",", ":")) for note in notes)
+    lines = ",\n".join(json.dumps(manifests.rounded(note._asdict()), separators=(",", ":")) for note in notes)
     head = json.dumps({"schema": SCHEMA, "part": part, "unit": "beats"}, separators=(",", ":"))
     return f'{head[:-1]},"notes":[\n{lines}\n]}}\n'.encode("ascii")
 
@@ -225,36 +222,17 @@ def _insert_file(clip: ClipFacts, clips: Sequence[InsertClip]) -> bytes:
         "clips": [_without_none(msgspec.to_builtins(made)) for made in clips],
         "warnings": warnings_for(clip),
     }
-    return json.dumps(_rounded(content), indent=1, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+    return json.dumps(manifests.rounded(content), indent=1, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
 
 
 def _without_none(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _rounded(value: Any) -> Any:
-    """Nested lists and dicts with their floats rounded."""
-    if isinstance(value, float):
-        return round(value, DECIMALS)
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value
-
-
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole, or not at all, also after a power cut."""
-    making = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    """Write a file of the result's ``live`` folder."""
     try:
         path.parent.mkdir(exist_ok=True)
-        try:
-            with making.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            making.replace(path)
-        finally:
-            making.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as error:
         raise unwritable(path, error) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +33,9 @@ MAX_WEIGHT_S = 2.0
 #: The lead in correlation over the second-best key that counts as certain; a key and its dominant, one note apart,
 #: differ by about that.
 CERTAIN_LEAD = 0.15
+#: What it is worth, in correlation, if all that the bass plays is a key's tonic, and if the bass begins and ends on it.
+#: Set on songs made by chance: tools/measure_key.py.
+BASS_SHARE, BASS_BEGINS, BASS_ENDS = 1.0, 0.04, 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +62,60 @@ class Key:
         return f"{TONIC_NAMES[self.mode][self.tonic]} {self.mode}"
 
 
-def estimate_key(notes: Iterable[Note]) -> Key | None:
-    """The key that pitched notes fit best, or None where they are too few to tell."""
+def estimate_key(notes: Iterable[Note], bass: Iterable[Note] = ()) -> Key | None:
+    """The key that pitched notes fit best, or None where they are too few to tell.
+
+    A key and its relative (C major, A minor) have the same notes: between these two it also counts on which of the two
+    tonics the bass rests, begins and ends.
+
+    Parameters
+    ----------
+    notes
+        Of all pitched parts, in any order.
+    bass
+        Those of them that the bass plays; where there are none, only the notes tell.
+    """
     notes = list(notes)
     weights = _pitch_class_weights(notes)
     if len(notes) < MIN_NOTES or np.count_nonzero(weights) < MIN_PITCH_CLASSES or np.ptp(weights) == 0.0:
         return None
-    fits = sorted(
-        (
-            (float(np.corrcoef(weights, np.roll(profile, tonic))[0, 1]), tonic, mode)
-            for mode, profile in PROFILES.items()
-            for tonic in range(12)
-        ),
-        reverse=True,
-    )
-    (best, tonic, mode), (second, _, _) = fits[:2]
-    if best <= 0.0:
+    fits = {
+        (tonic, mode): float(np.corrcoef(weights, np.roll(profile, tonic))[0, 1])
+        for mode, profile in PROFILES.items()
+        for tonic in range(12)
+    }
+    best = max(fits, key=fits.__getitem__)
+    if fits[best] <= 0.0:
         return None
-    return Key(tonic, mode, min(1.0, best) * min(1.0, (best - second) / CERTAIN_LEAD))
+    rests = _rests(sorted(bass))
+    relative = _relative(*best)
+    fits[best] += rests[best[0]]
+    fits[relative] += rests[relative[0]]
+    (second, _, _), (first, tonic, mode) = sorted((fit, *key) for key, fit in fits.items())[-2:]
+    fit = first - rests[tonic]
+    return Key(tonic, mode, float(np.clip(fit, 0.0, 1.0) * min(1.0, (first - second) / CERTAIN_LEAD)))
+
+
+def _relative(tonic: int, mode: Mode) -> tuple[int, Mode]:
+    """The key with the same signature in the other mode."""
+    return ((tonic + 9) % 12, "minor") if mode == "major" else ((tonic + 3) % 12, "major")
+
+
+def _rests(bass: Sequence[Note]) -> NDArray[np.float64]:
+    """How much a bass, in order of onset, speaks for each pitch class as tonic; shape (12,)."""
+    rests = np.zeros(12)
+    if bass:
+        weights = _pitch_class_weights(bass)
+        rests += BASS_SHARE * weights / weights.sum()
+        rests[bass[0].pitch % 12] += BASS_BEGINS
+        rests[bass[-1].pitch % 12] += BASS_ENDS
+    return rests
 
 
 def _pitch_class_weights(notes: Iterable[Note]) -> NDArray[np.float64]:
-    """Seconds that each pitch class sounds, shape (12,)."""
+    """How much each pitch class sounds: seconds, weighted by loudness and confidence; shape (12,)."""
     weights = np.zeros(12)
     for note in notes:
-        weights[note.pitch % 12] += min(MAX_WEIGHT_S, note.offset_s - note.onset_s)
+        length_s = min(MAX_WEIGHT_S, note.offset_s - note.onset_s)
+        weights[note.pitch % 12] += length_s * note.velocity * note.confidence
     return weights

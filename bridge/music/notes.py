@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,6 +15,13 @@ DUPLICATE_S = 0.03
 GHOST_TOGETHER_S = 0.05  # the tolerance within which onsets count as the same
 GHOST_WEAKER = 0.7  # on piano and songs from 0.6 to 0.8 true octaves lost and ghosts gone balance
 _OVERTONES = (12, 19, 24)  # semitones from the fundamental to its second, third and fourth harmonic
+
+
+def share_of(value: float, name: str) -> float:
+    """A value that is to be from 0 to 1; raises `ValueError`, which names it, where it isn't."""
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} is 0 to 1, got {value}")
+    return value
 
 
 def without_overlaps(notes: Iterable[Note], duplicate_s: float = DUPLICATE_S) -> list[Note]:
@@ -89,6 +97,16 @@ def ending_at(note: Note, offset_s: float) -> Note:
     """
     length_s = offset_s - note.onset_s
     return replace(note, offset_s=offset_s, bend=tuple(point for point in note.bend if point[0] < length_s))
+
+
+def moved(note: Note, shift_s: float, velocity: int) -> Note:
+    """The note later by `shift_s`, or earlier, but not before 0, as long as it was; its velocity within 1 to 127."""
+    velocity = min(max(velocity, 1), 127)
+    if shift_s == 0.0:
+        return replace(note, velocity=velocity)
+    onset_s = max(0.0, note.onset_s + shift_s)
+    end_s = max(onset_s + (note.offset_s - note.onset_s), math.nextafter(onset_s, math.inf))
+    return replace(note, onset_s=onset_s, offset_s=end_s, velocity=velocity)
 
 
 def _merged(first: Note, second: Note) -> Note:

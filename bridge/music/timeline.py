@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bridge.model import BeatGrid
 
@@ -56,6 +56,9 @@ class SignatureEvent(NamedTuple):
         return self.numerator * 4 * TICKS_PER_BEAT // self.denominator
 
 
+_Event = TypeVar("_Event", TempoEvent, SignatureEvent)
+
+
 class Bar(NamedTuple):
     """One bar of the written file; the first may be a pick-up."""
 
@@ -82,8 +85,8 @@ class Timeline:
     tempo_events: tuple[TempoEvent, ...]
     signature_events: tuple[SignatureEvent, ...]
     duration_s: float
-    #: Microseconds at which each tempo event comes; whole numbers, since events lie on whole beats.
-    _tempo_starts_us: tuple[int, ...]
+    #: Microseconds at which each tempo event comes; whole numbers where events lie on whole beats.
+    _tempo_starts_us: tuple[float, ...]
 
     @classmethod
     def from_events(
@@ -91,10 +94,10 @@ class Timeline:
     ) -> Timeline:
         """The timeline of given events; see the attributes for what they must be."""
         steps = (
-            (after.tick - before.tick) // TICKS_PER_BEAT * before.us_per_quarter
+            (after.tick - before.tick) * before.us_per_quarter / TICKS_PER_BEAT
             for before, after in pairwise(tempo_events)
         )
-        starts_us = tuple(accumulate(steps, initial=0))
+        starts_us = tuple(accumulate(steps, initial=0.0))
         return cls(tuple(tempo_events), tuple(signature_events), duration_s, starts_us)
 
     @classmethod
@@ -165,9 +168,29 @@ class Timeline:
             start_tick = end_tick
         return bars
 
+    def between(self, start_tick: int, end_tick: int) -> Timeline:
+        """The timeline of a stretch that begins at a bar line; it counts from there on."""
+        tempos = [
+            TempoEvent(max(0, tick - start_tick), us_per_quarter)
+            for (tick, us_per_quarter), until in _with_ends(self.tempo_events)
+            if tick < end_tick and until > start_tick
+        ]
+        signatures = [
+            event._replace(tick=max(0, event.tick - start_tick))
+            for event, until in _with_ends(self.signature_events)
+            if event.tick < end_tick and until > start_tick
+        ]
+        duration_s = self.ticks_to_seconds(end_tick) - self.ticks_to_seconds(start_tick)
+        return Timeline.from_events(tempos, signatures, duration_s)
+
     def _signature_at(self, ticks: float) -> SignatureEvent:
         index = bisect_right(self.signature_events, ticks, key=lambda event: event.tick) - 1
         return self.signature_events[max(0, index)]
+
+
+def _with_ends(events: Sequence[_Event]) -> Iterator[tuple[_Event, float]]:
+    """Each event, and the tick at which the next one comes."""
+    return zip(events, [*(event.tick for event in events[1:]), math.inf], strict=True)
 
 
 def _period_us(beats_us: Sequence[float], bpm: float) -> float:

@@ -1,6 +1,6 @@
 """What the queue is asked to do for devices, and the clerk who does it.
 
-Whatever may take long (a slow disk, a locked database) happens here.
+Whatever may take long (a slow disk, a network drive that sleeps, a locked database) happens here.
 The queue's ids of devices' jobs are made here too.
 """
 
@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import BridgeError
+from bridge.jobs.refusals import UnknownJob
 from bridge.osc.codec import escape
 from bridge.osc.endings import Ending, failure
 from bridge.osc.inbox import JobKey
 from bridge.osc.protocol import BY_NAME
 from bridge.osc.sessions import OWNER_LENGTH
+from bridge.osc.shelf import Shelf
 
 if TYPE_CHECKING:
     from bridge.jobs.model import Job, JobEvent, JobSpec, JobState, Origin
 
 log = logging.getLogger(__name__)
+
+_LONGEST_PATH = BY_NAME["job/result"].args[2].high
 
 #: Turns a device's request (JSON, UTF-8) and the job's id into what is to be done, or raises a `BridgeError` that
 #: says what is wrong.
@@ -46,8 +50,12 @@ class Queue(Protocol):
         """The job with an id."""
         ...
 
-    def jobs(self, limit: int) -> list[Job]:
-        """The newest jobs, newest first."""
+    def active(self) -> list[Job]:
+        """The jobs that haven't ended."""
+        ...
+
+    def jobs(self, limit: int, origin: Origin | None = None) -> list[Job]:
+        """The newest jobs, newest first; of one origin, where that is given."""
         ...
 
     def subscribe(self, listener: Callable[[JobEvent], None]) -> Callable[[], None]:
@@ -106,11 +114,12 @@ class Done:
 
 
 class Clerk:
-    """Carries out orders, one after the other, in whatever thread it is called."""
+    """Carries out orders, in whatever thread it is called; those of one device in their order."""
 
-    def __init__(self, queue: Queue, to_spec: ToSpec) -> None:
+    def __init__(self, queue: Queue, to_spec: ToSpec, shelf: Shelf) -> None:
         self._queue = queue
         self._to_spec = to_spec
+        self._shelf = shelf
 
     def carry_out(self, order: Order) -> Done:
         """Do it. Never raises: what goes wrong with a job ends that job."""
@@ -119,7 +128,9 @@ class Clerk:
                 return self._submit(order)
             if isinstance(order, Cancel):
                 return self._cancel(order)
-            return Done(order, ending=ending_of(order.outcome))
+            return Done(order, ending=self._ending(job_id(order.key), order.outcome))
+        except UnknownJob as error:
+            return Done(order, ending=failure(error.code, str(error)))
         except BridgeError as error:
             log.warning("job %s: %s", job_id(order.key), error)
             # A job that could not be stopped now goes on; the device asks again.
@@ -132,38 +143,45 @@ class Clerk:
         identity = job_id(order.key)
         known = self._queue.get(identity)
         job = known or self._queue.submit(identity, "osc", self._to_spec(order.request, identity))
-        return Done(order, ending=ending_of(Outcome.of(job))) if job.ended else Done(order, accepted=True)
+        return Done(order, ending=self._ending(job.id, Outcome.of(job))) if job.ended else Done(order, accepted=True)
 
     def _cancel(self, order: Cancel) -> Done:
         job = self._queue.get(job_id(order.key))
-        if job is None:  # came before the request, or instead of it
+        if job is None:  # of a device: it came before the request, or instead of it
             return Done(order, ending=failure("cancelled", "Cancelled."))
         job = self._queue.cancel(job.id)
-        return Done(order, ending=ending_of(Outcome.of(job)) if job.ended else None)
+        return Done(order, ending=self._ending(job.id, Outcome.of(job)) if job.ended else None)
+
+    def _ending(self, identity: str, outcome: Outcome) -> Ending:
+        """The message that tells how a job ended."""
+        if outcome.state == "done":
+            return self._result(identity, outcome.insert)
+        if outcome.state == "cancelled":
+            return failure("cancelled", "Cancelled.")
+        return failure(outcome.error_code, outcome.error_text)
+
+    def _result(self, identity: str, insert: str | None) -> Ending:
+        if insert is None:
+            return failure("internal")  # a device's jobs have a clip, and whatever has a clip gets an insert.json
+        file = Path(insert)
+        try:
+            path = _told(file)
+            if len(path) > _LONGEST_PATH:
+                file = self._shelf.put(identity, file)
+                path = _told(file)
+            crc = _crc32(file)
+        except OSError:
+            return failure("result-missing")
+        except UnicodeDecodeError:
+            return failure("path-unusable")
+        if len(path) > _LONGEST_PATH:
+            return failure("path-unusable")
+        return Ending("job/result", {"path": path, "crc32": f"{crc:08x}"})
 
 
-def ending_of(outcome: Outcome) -> Ending:
-    """The message that tells how a job ended."""
-    if outcome.state == "done":
-        return _result(outcome.insert)
-    if outcome.state == "cancelled":
-        return failure("cancelled", "Cancelled.")
-    return failure(outcome.error_code, outcome.error_text)
-
-
-def _result(insert: str | None) -> Ending:
-    if insert is None:
-        return failure("internal")  # a device's jobs have a clip, and whatever has a clip gets an insert.json
-    try:
-        crc = _crc32(Path(insert))
-        path = escape(os.fsencode(insert).decode("utf-8"))
-    except OSError:
-        return failure("result-missing")
-    except UnicodeDecodeError:
-        return failure("path-unusable")
-    if len(path) > BY_NAME["job/result"].args[2].high:
-        return failure("path-unusable")
-    return Ending("job/result", {"path": path, "crc32": f"{crc:08x}"})
+def _told(path: Path) -> str:
+    """A path as messages carry it."""
+    return escape(os.fsencode(path).decode("utf-8"))
 
 
 def _crc32(path: Path) -> int:

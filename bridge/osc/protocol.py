@@ -32,9 +32,10 @@ MAX_DATAGRAM_BYTES = 1024
 #: Characters of percent-encoded JSON in one ``job/part``. With the longest token and job id that makes 980 bytes.
 CHUNK_CHARS = 800
 
-#: Parts of one request, and its size in characters as sent: a two-hour set with 5,000 warp markers takes about 600,000.
+#: Parts of one request, and its size in characters as sent: with as many warp markers as a clip may have (20,000), as
+#: pairs of numbers with all their digits, it takes about 1,050,000.
 MAX_PARTS = 2048
-MAX_REQUEST_CHARS = 1_000_000
+MAX_REQUEST_CHARS = 1_600_000
 
 #: Seconds between a message and its repetitions while it is not acknowledged.
 RESEND_GAPS_S = (0.3, 0.6, 1.2, 2.4)
@@ -167,6 +168,13 @@ MESSAGES: tuple[Message, ...] = (
     ),
     Message("pong", "both", (TOKEN, INST, SEQ), "Answers a ping."),
     Message(
+        "bye",
+        "device",
+        (TOKEN,),
+        "The daemon is being stopped: there is no session any more. Not sent when it is killed, and may get lost; "
+        "then pings tell.",
+    ),
+    Message(
         "loop",
         "device",
         (TOKEN, _text("nonce", "word", 1, 64, "repeats what the device sent")),
@@ -221,7 +229,13 @@ MESSAGES: tuple[Message, ...] = (
         (
             TOKEN,
             JOB,
-            _text("path", "percent", 1, 836, "absolute path of the job's insert.json"),
+            _text(
+                "path",
+                "percent",
+                1,
+                836,
+                "absolute path of the job's insert.json, or of its copy where that is too long",
+            ),
             _text("crc32", "hex", 8, 8, "CRC-32 of that file's bytes"),
         ),
         "The job is done. Repeated until `job/resultack`.",
@@ -292,10 +306,21 @@ HELLO: tuple[Field, ...] = (
     _word(TOKEN, "random, made anew when the device is loaded"),
 )
 
+#: What a daemon may say that it does.
+FEATURES: dict[str, str] = {
+    "insert": "converts clips and answers with an insert.json",
+    "stream": "plays conversions to a MIDI port",
+    "watch": "watches folders",
+}
+
 WELCOME: tuple[Field, ...] = (
     Field("proto", "integer", "the version that is spoken from now on", 1),
     Field("daemon", "string", "the daemon's version"),
-    Field("features", "strings", "what it can do beyond protocol version 1; unknown ones are ignored"),
+    Field(
+        "features",
+        "strings",
+        "what it does: " + ", ".join(f"`{name}` ({doc})" for name, doc in FEATURES.items()) + "; others are ignored",
+    ),
     Field("busy", "integer", "jobs that wait or run"),
 )
 
@@ -311,7 +336,7 @@ class ErrorText:
 #: Codes of ``refuse`` and ``job/error``. Codes never change; the texts may.
 ERRORS: dict[str, ErrorText] = {
     "secret": ErrorText(
-        "the hello's secret is not this user's", "Run: stembridge device install. Then drag the device in again."
+        "the hello's secret is not this user's", "Run: stembridge device install. The device then finds it."
     ),
     "version": ErrorText("no protocol version in common", "Update Stembridge, then run: stembridge device install."),
     "token": ErrorText("another device uses this token", "Remove the device from the track and drag it in again."),
@@ -348,8 +373,8 @@ ERRORS: dict[str, ErrorText] = {
     "unknown-job": ErrorText("the queue knows no such job", "Convert again."),
     "result-missing": ErrorText("the result was moved or deleted before the device had it", "Convert again."),
     "path-unusable": ErrorText(
-        "the result's path is not Unicode, or too long for a message",
-        "Choose an output folder with a shorter, plain path.",
+        "the result's path is not Unicode, or the user's own folder lies too deep for a message",
+        "Choose an output folder whose path is plain text.",
     ),
     "internal": ErrorText("anything else", "Run: stembridge doctor. Its log says more."),
 }

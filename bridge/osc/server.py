@@ -1,33 +1,36 @@
-"""The daemon's UDP port: a socket, two threads and a clock around the `Switchboard`.
+"""The daemon's UDP port: a socket, threads and a clock around the `Switchboard`.
 
 One thread, the loop, owns the switchboard: it waits for datagrams, for news and for what is due, and never does
-anything that could wait for something else. The other one is the clerk, who deals with the queue and with files. News
-(events of the queue, the clerk's reports) reach the loop through a list and a wake-up call.
+anything that could wait for something else. Others, one for each device that wants something (`bridge.osc.lanes`), deal
+with the queue and with files. News (events of the queue, reports of what was done) reach the loop through a list and a
+wake-up call.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-import queue
 import selectors
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from bridge import __version__
 from bridge.errors import BridgeError, InvalidRequest
+from bridge.osc.lanes import Lanes
 from bridge.osc.orders import Clerk, Done, Order, Queue, Tell, ToSpec
 from bridge.osc.protocol import DAEMON_PORT, MAX_DATAGRAM_BYTES, PORT_RANGE
+from bridge.osc.shelf import Shelf
 from bridge.osc.switchboard import Switchboard
 
 if TYPE_CHECKING:
-    from bridge.jobs.model import JobEvent
+    from bridge.jobs.model import Job, JobEvent
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +43,13 @@ RECEIVE_BUFFER_BYTES = 1 << 20
 #: Datagrams dealt with before timers and news get their turn: a few milliseconds of work.
 BATCH = 32
 
-#: Jobs of the queue that are looked at on start, the newest: what ended unacknowledged is told again.
+#: Devices' jobs that are looked at on start, the newest: what ended unacknowledged is told again.
 KNOWN_JOBS = 200
 
-#: How long leaving waits for a clerk whom the disk keeps waiting; what he was at is kept or not, as the queue has it.
+#: How often that is tried while the list of jobs is locked.
+RECALL_EVERY_S = 1.0
+
+#: How long leaving waits for what the disk keeps waiting; it is kept or not, as the queue has it.
 STOP_S = 1.0
 
 News = Callable[[Switchboard, float], None]
@@ -60,6 +66,8 @@ class OscServer:
         The user's secret, ASCII; a hello without it is refused.
     to_spec
         Turns a request into what is to be converted; decides which files may be read and written.
+    shelf
+        Folder for copies of files whose own path is too long to be told; it need not exist.
     port
         UDP port, 0 for any free one; see the attribute `port` for which it is.
     features
@@ -71,7 +79,7 @@ class OscServer:
     --------
     ::
 
-        with JobQueue(...) as jobs, OscServer(jobs, secret, to_spec) as server:
+        with JobQueue(...) as jobs, OscServer(jobs, secret, to_spec, folder) as server:
             print(server.port)
     """
 
@@ -80,6 +88,7 @@ class OscServer:
         jobs: Queue,
         secret: str,
         to_spec: ToSpec,
+        shelf: Path,
         *,
         port: int = DAEMON_PORT,
         features: Sequence[str] = (),
@@ -91,12 +100,12 @@ class OscServer:
             raise InvalidRequest(f"an OSC port is 0 to {PORT_RANGE[1]}, got {port}")
         self._jobs = jobs
         self._secret = secret
-        self._clerk = Clerk(jobs, to_spec)
+        self._clerk = Clerk(jobs, to_spec, Shelf(shelf))
         self._port = port
         self._features = tuple(features)
         self._clock = clock
         self._news: deque[News] = deque()
-        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._lanes = Lanes(self._carry_out)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._unsubscribe: Callable[[], None] | None = None
@@ -105,10 +114,6 @@ class OscServer:
     def port(self) -> int:
         """The UDP port that is listened on; before the server is entered, the one that was asked for."""
         return self._port
-
-    def left_out(self) -> Mapping[str, int]:
-        """How many datagrams and hellos were left out, by reason."""
-        return dict(self._switchboard.tally.total)
 
     def __enter__(self) -> Self:
         self._socket = _bound(self._port)
@@ -119,14 +124,15 @@ class OscServer:
         self._switchboard = Switchboard(self._secret, self._port, __version__, self._features)
         try:
             self._unsubscribe = self._jobs.subscribe(self._on_event)
-            self._switchboard.jobs_known(self._jobs.jobs(KNOWN_JOBS))
+            recalled = self._recalled()
         except BaseException:
             self._close()
             raise
-        self._threads = [
-            threading.Thread(target=self._loop, name="osc", daemon=True),
-            threading.Thread(target=self._work, name="osc-clerk", daemon=True),
-        ]
+        self._threads = [threading.Thread(target=self._loop, name="osc", daemon=True)]
+        if recalled is None:
+            self._threads.append(threading.Thread(target=self._recall, name="osc-recall", daemon=True))
+        else:
+            self._switchboard.jobs_known(recalled)
         for thread in self._threads:
             thread.start()
         log.info("OSC: listening on %s:%d", LOOPBACK, self._port)
@@ -136,8 +142,8 @@ class OscServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        self._orders.put(None)
         self._wake()
+        self._lanes.stop(STOP_S)
         for thread in self._threads:
             thread.join(STOP_S)
         self._close()
@@ -155,13 +161,28 @@ class OscServer:
         if event.kind != "found":  # devices get notes with the result
             self._tell_loop(lambda switchboard, now_s: switchboard.job_moved(event.job, now_s))
 
-    def _work(self) -> None:
-        """The clerk's thread."""
-        while (order := self._orders.get()) is not None and not self._stopping.is_set():
-            self._report(self._clerk.carry_out(order))
-
-    def _report(self, done: Done) -> None:
+    def _carry_out(self, order: Order) -> None:
+        """What a lane does."""
+        done = self._clerk.carry_out(order)
         self._tell_loop(lambda switchboard, now_s: _note(switchboard, done, now_s))
+
+    def _recalled(self) -> list[Job] | None:
+        """What devices asked for before this start, and what else hasn't ended; None while the queue can't tell."""
+        try:
+            ended = [job for job in self._jobs.jobs(KNOWN_JOBS, "osc") if job.ended]
+        except BridgeError:  # the queue says why
+            return None
+        return [*self._jobs.active(), *ended]
+
+    def _recall(self) -> None:
+        """Ask the queue again until it can tell."""
+        recalled = None
+        while recalled is None:
+            if self._stopping.wait(RECALL_EVERY_S):
+                return
+            recalled = self._recalled()
+        known = recalled
+        self._tell_loop(lambda switchboard, now_s: switchboard.jobs_known(known))
 
     def _tell_loop(self, news: News) -> None:
         self._news.append(news)
@@ -186,6 +207,8 @@ class OscServer:
                     self._receive()
                 self._guarded(lambda switchboard, now_s: switchboard.tick(now_s))
                 self._hand_out()
+        self._guarded(lambda switchboard, now_s: switchboard.say_goodbye())
+        self._hand_out()
 
     def _hear_news(self) -> None:
         with suppress(OSError):
@@ -220,7 +243,7 @@ class OscServer:
     def _hand_out(self) -> None:
         outbox = self._switchboard.outbox
         for order in outbox.orders:
-            self._orders.put(order)
+            self._lanes.put(order)
         outbox.orders.clear()
         for port, datagram in outbox.outgoing:
             try:
@@ -251,11 +274,11 @@ def _bound(port: int) -> socket.socket:
         made.bind((LOOPBACK, port))
     except OSError as error:
         made.close()
-        raise _bind_error(port, error) from error
+        raise bind_error(port, error) from error
     return made
 
 
-def _bind_error(port: int, error: OSError) -> BridgeError:
+def bind_error(port: int, error: OSError) -> BridgeError:
     """Why a port can't be had, and what to do."""
     taken = {errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", 0)}
     if error.errno in taken or (
@@ -265,4 +288,4 @@ def _bind_error(port: int, error: OSError) -> BridgeError:
             f"UDP port {port} is taken, most likely by another Stembridge or another OSC program: stop that one, "
             "or give another port (--osc-port 0 picks a free one)"
         )
-    return InvalidRequest(f"UDP port {port} can't be used: {error.strerror} (--osc-port 0 picks a free one)")
+    return InvalidRequest(f"UDP port {port} can't be used ({error.strerror}): --osc-port 0 picks a free one")

@@ -156,6 +156,10 @@ class Sessions:
         """Sessions of an instance: one, or more after it changed its port without saying goodbye."""
         return [session for session in self._by_token.values() if session.owner == owner]
 
+    def all(self) -> list[Session]:
+        """Every session."""
+        return list(self._by_token.values())
+
     def close(self, session: Session) -> None:
         """End a session."""
         if self._by_token.get(session.token) is session:

@@ -8,6 +8,7 @@ whatever is in it.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 #: Orders that may wait for the queue. More means that the disk is slow; devices ask again by themselves.
 MAX_ORDERS = 64
+
+#: And of one device, whose files may lie on a drive that sleeps: the others keep their room.
+MAX_ORDERS_EACH = 16
 
 #: Refusals sent in a second: enough for every device of a set at once, too few to be of use to flood somebody.
 REFUSALS_PER_S = 16
@@ -89,7 +93,7 @@ class Switchboard:
         self._cancelling: set[JobKey] = set()
         self._history: dict[str, list[Tell]] = {}
         self._busy: set[str] = set()
-        self._orders_open = 0
+        self._orders_open: Counter[str] = Counter()  # by device
         self._refusals = Allowance(REFUSALS_PER_S)
         self._lines = Allowance(LOG_LINES_PER_S)
         self._timers = Timers()
@@ -110,17 +114,19 @@ class Switchboard:
             self._timers.set(("tally",), now_s + LOG_GAP_S)
 
     def jobs_known(self, jobs: Iterable[Job]) -> None:
-        """What the queue knew at start, newest first."""
+        """What the queue knew at start: what hasn't ended, and what has, newest first."""
         for job in jobs:
             key = key_of(job.id)
             if not job.ended:
                 self._busy.add(job.id)
                 if key is not None:
-                    self._jobs[key] = _OpenJob(accepted=True)
+                    self._jobs.setdefault(key, _OpenJob(accepted=True))
             elif key is not None:
                 ended = self._history.setdefault(key[0], [])
                 if len(ended) < MAX_TOLD:
                     ended.append(Tell(key, Outcome.of(job)))
+        for owner in [owner for owner in self._history if self._sessions.of(owner)]:  # they were quicker than the disk
+            self.outbox.orders += self._history.pop(owner)
 
     def job_moved(self, job: Job, now_s: float) -> None:
         """The queue says that a job was accepted, started, moved on or ended."""
@@ -157,7 +163,10 @@ class Switchboard:
 
     def order_done(self, order: Submit | Cancel) -> None:
         """An order was carried out, whatever came of it."""
-        self._orders_open -= 1
+        owner = order.key[0]
+        self._orders_open[owner] -= 1
+        if not self._orders_open[owner]:
+            del self._orders_open[owner]
         if isinstance(order, Cancel):
             self._cancelling.discard(order.key)
 
@@ -165,6 +174,12 @@ class Switchboard:
         """Do what is due."""
         for name, *rest in self._timers.due(now_s):
             _TIMERS[name](self, tuple(rest), now_s)
+
+    def say_goodbye(self) -> None:
+        """Tell all devices that nobody listens any more, so that they needn't find out by the silence."""
+        for session in self._sessions.all():
+            self._send_to(session.rx, session.token, "bye", {})
+            self._sessions.close(session)
 
     def next_s(self) -> float | None:
         """When `tick` is needed next."""
@@ -358,9 +373,10 @@ class Switchboard:
 
     def _order(self, order: Submit | Cancel) -> bool:
         """Whether the queue has room for one more thing to do; then it is on its way."""
-        if self._orders_open >= MAX_ORDERS:
+        owner = order.key[0]
+        if self._orders_open.total() >= MAX_ORDERS or self._orders_open[owner] >= MAX_ORDERS_EACH:
             return False
-        self._orders_open += 1
+        self._orders_open[owner] += 1
         self.outbox.orders.append(order)
         return True
 

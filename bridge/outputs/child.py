@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import subprocess
-import sys
+import threading
+import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO, Any
+from queue import SimpleQueue
+from typing import IO
 
-import bridge
+from bridge import children
 
 
 def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -25,32 +26,51 @@ def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # JACK's and ALSA's libraries write there; what matters comes as a report
-        env=_environment(),
-        **_apart(),
+        env=children.environment(),
+        **children.apart(),
     )
 
 
-def stdin(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    """Where the process reads from."""
-    assert process.stdin is not None
-    return process.stdin
+class Mouth:
+    """Speaks to a process in a thread of its own: one that hangs doesn't read, and must hold up nobody else.
+
+    Parameters
+    ----------
+    process
+        Whose standard input is written to, and closed in the end.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        self._pipe = process.stdin
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        self._writing_since_s: float | None = None
+        threading.Thread(target=self._write, name="stream-orders", daemon=True).start()
+
+    def say(self, line: bytes) -> None:
+        """Pass a line on, after those before; never waits. To a process that is gone nothing is said."""
+        self._lines.put(line)
+
+    def close(self) -> None:
+        """Close the pipe once all is said; never waits."""
+        self._lines.put(None)
+
+    def stuck_for_s(self) -> float:
+        """For how long the process has not taken what is said to it."""
+        since_s = self._writing_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError), self._pipe as pipe:
+            while (line := self._lines.get()) is not None:
+                self._writing_since_s = time.monotonic()
+                pipe.write(line)
+                pipe.flush()
+                self._writing_since_s = None
+        self._writing_since_s = None
 
 
 def stdout(process: subprocess.Popen[bytes]) -> IO[bytes]:
     """Where the process writes to."""
     assert process.stdout is not None
     return process.stdout
-
-
-def _environment() -> dict[str, str]:
-    """The parent's, so completed that the child finds this package."""
-    package_dir = str(Path(bridge.__file__).parents[1])
-    search = os.pathsep.join(filter(None, [package_dir, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": search}
-
-
-def _apart() -> dict[str, Any]:
-    """Popen's options for a process that the terminal's Ctrl-C doesn't reach: its parent ends it in order."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}

@@ -6,7 +6,7 @@ Whoever owns a `Player` tells it the time (seconds of any steadily growing clock
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -177,34 +177,6 @@ class Player:
         if self.state is not State.ENDED:
             self.state = State.STOPPED
         return sent + self._at(now_s, [*self._silence(), *messages.closing(self._used)])
-
-    def seek(self, now_s: float, seconds: float) -> list[Timed]:
-        """Go to a second of the song, and play on from there if it was playing."""
-        sent = self.due(now_s)
-        was_on = self.state in (State.PLAYING, State.WAITING)
-        sent += self._at(now_s, self._silence())
-        self._position_s = min(max(0.0, seconds), max(self._stop_s, self._end_s()))
-        self.state = State.STOPPED
-        return sent + (self._at(now_s, self._begin(now_s + LEAD_S)) if was_on else [])
-
-    def mute(self, now_s: float, parts: Collection[str]) -> list[Timed]:
-        """Mute these parts and no others; what they sound ends at once."""
-        sent = self.due(now_s)
-        for part, lane in self._lanes.items():
-            lane.muted = part in parts
-            if lane.muted:
-                sent += self._at(now_s, lane.silence())
-        return sent
-
-    def set_speed(self, now_s: float, speed: float) -> list[Timed]:
-        """Play faster or slower from here on; `speed` as in `Options`."""
-        if not SPEEDS[0] <= speed <= SPEEDS[1]:
-            raise ValueError(f"the speed is {SPEEDS[0]} to {SPEEDS[1]}, not {speed}")
-        sent = self.due(now_s)
-        if self.state is State.PLAYING and now_s > self._base_s:
-            self._position_s, self._base_s = self.position_s(now_s), now_s
-        self._speed = speed
-        return sent
 
     def add(self, now_s: float, part: str, events: Iterable[Event], known_s: float) -> list[Timed]:
         """Take in notes of a growing score: all events of `part` that lie before `known_s`, and not yet given."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mido
 
+from bridge.disk import printable
 from bridge.errors import InvalidRequest
 from bridge.model import BeatGrid
 from bridge.music.timeline import TICKS_PER_BEAT, Timeline
@@ -40,7 +41,7 @@ def read_score(folder: Path) -> Score:
         if part.name in PARTS and (part.midi or part.notes)
     }
     if not parts:
-        raise InvalidRequest(f"{manifests.printable(folder)} holds no notes to play; convert the recording again")
+        raise InvalidRequest(f"{printable(folder)} holds no notes to play; convert the recording again")
     bars = timeline.bars()
     end_s = max([duration_s, *(events[-1].at_s for events in parts.values() if events)])
     return Score(
@@ -94,7 +95,7 @@ def _events(folder: Path, part: manifests.Part, timeline: Timeline) -> list[Even
         return list(_messages(data, CHANNELS[part.name]))
     except Exception as error:  # mido's errors on damaged files are of many kinds: EOFError, KeyError, ValueError, …
         raise InvalidRequest(
-            f"{manifests.printable(folder / name)} is no MIDI file that can be played; convert the recording again"
+            f"{printable(folder / name)} is no MIDI file that can be played; convert the recording again"
         ) from error
 
 
@@ -102,9 +103,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidRequest(
-            f"cannot read {manifests.printable(path)}: {error.strerror}; convert the recording again"
-        ) from error
+        raise InvalidRequest(f"cannot read {printable(path)}: {error.strerror}; convert the recording again") from error
 
 
 def _messages(data: bytes, channel: int) -> Iterator[Event]:

@@ -171,12 +171,6 @@ class Stream:
                 self._send(player.play(now_s))
             case wire.Stop():
                 self._send(player.stop(now_s))
-            case wire.Seek():
-                self._send(player.seek(now_s, order.seconds))
-            case wire.Mute():
-                self._send(player.mute(now_s, order.parts))
-            case wire.Speed():
-                self._send(player.set_speed(now_s, order.speed))
             case wire.Clear():
                 self._outlet.plan_sweeps(order.pitches, now_s)
             case wire.Beat():

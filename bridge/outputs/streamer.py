@@ -36,7 +36,8 @@ ENDING_S = 3.0
 RETRIES_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: A process that lived so long was a good one: its death is the first.
 GOOD_LIFE_S = 30.0
-#: A process that plays, and was silent during so many beats, hangs; it reports several times a second.
+#: A process that plays, and was silent during so many beats, hangs; it reports several times a second. So does one that
+#: takes nothing of what is said to it during as many: it listens in a thread of its own, whatever else it does.
 SILENT_BEATS = 5
 #: A portion of notes that fits into one line of the wire.
 _PORTION = 1000
@@ -74,11 +75,11 @@ class Streamer:
         self._command = (*command, "--port", port, "--api", api)
         self._listener = listener
         self._changed = threading.Condition()
-        self._writing = threading.Lock()
         self._closing = threading.Event()
         self._numbers = count(1)
         # All below is guarded by `_changed`.
         self._process: subprocess.Popen[bytes] | None = None
+        self._mouth: child.Mouth | None = None
         self._ready: wire.Ready | None = None
         self._position: wire.Position | None = None
         self._answers: dict[int, wire.Loaded | wire.Failed] = {}
@@ -117,6 +118,12 @@ class Streamer:
         """Where playing was when last heard; None before it began."""
         with self._changed:
             return self._position
+
+    @property
+    def failure(self) -> BridgeError | None:
+        """Why this streamer plays nothing any more; None where it does, or is about to do so again."""
+        with self._changed:
+            return self._failure
 
     @property
     def pid(self) -> int:
@@ -187,18 +194,6 @@ class Streamer:
         """Stop where it is; no note goes on."""
         self._order(wire.Stop())
 
-    def seek(self, seconds: float) -> None:
-        """Go to a second of the song."""
-        self._order(wire.Seek(seconds))
-
-    def mute(self, parts: Iterable[str]) -> None:
-        """Mute these parts and no others."""
-        self._order(wire.Mute(tuple(parts)))
-
-    def set_speed(self, speed: float) -> None:
-        """Play so many times as fast as the song is."""
-        self._order(wire.Speed(speed))
-
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the song has ended; False if it hasn't within that time.
 
@@ -225,17 +220,15 @@ class Streamer:
         """End every note and close the port. A process that replaced a dead one first clears up after it."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_clearing or self._failure is not None, CLEARING_S)
-            process = self._process
-        self._closing.set()
-        if process is None:
+            process, mouth = self._process, self._mouth
+            self._closing.set()
+            self._changed.notify_all()
+        if process is None or mouth is None:
             return
-        # Who holds the lock for long writes to a process that no longer reads.
-        if self._writing.acquire(timeout=BEAT_S):
-            with contextlib.suppress(OSError):
-                child.stdin(process).close()
-            self._writing.release()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(ENDING_S)
+        mouth.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # One that doesn't read what it was told before won't hear of its end either.
+            process.wait(ENDING_S if mouth.stuck_for_s() < BEAT_S else 0.0)
         if process.poll() is None:
             process.kill()
             process.wait()
@@ -247,29 +240,29 @@ class Streamer:
         except OSError as error:
             raise EngineFailed(f"the process that plays can't be started: {error.strerror}") from error
         with self._changed:
-            self._process, self._ready, self._silent_beats = process, None, 0
+            self._process, self._mouth = process, child.Mouth(process)
+            self._ready, self._silent_beats = None, 0
 
     def _order(self, order: wire.Order) -> None:
         """Pass an order on. Where the process has died, the thread that hears it deals with that."""
         with self._changed:
-            process = self._process
-        if process is not None:
-            with self._writing, contextlib.suppress(OSError, ValueError):
-                child.stdin(process).write(wire.to_line(order))
-                child.stdin(process).flush()
+            mouth = self._mouth
+        if mouth is not None:
+            mouth.say(wire.to_line(order))
 
     def _wait_for(self, predicate: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Wait until something was heard."""
         lost = self.lost
         with self._changed:
             heard = self._changed.wait_for(
-                lambda: predicate() or self._failure is not None or self.lost != lost, timeout_s
+                lambda: predicate() or self._failure is not None or self.lost != lost or self._closing.is_set(),
+                timeout_s,
             )
             if predicate():
                 return
             if self._failure is not None:
                 raise self._failure
-        reason = "the process that plays died" if heard else f"nothing was heard for {timeout_s:.0f} s"
+        reason = "the process that plays has ended" if heard else f"nothing was heard for {timeout_s:.0f} s"
         raise EngineFailed(f"{what} failed: {reason}; try again")
 
     def _beat(self) -> None:
@@ -277,9 +270,10 @@ class Streamer:
         while not self._closing.wait(BEAT_S):
             with self._changed:
                 self._silent_beats += 1
-                process, position = self._process, self._position
+                process, mouth, position = self._process, self._mouth, self._position
                 plays = position is not None and position.state == State.PLAYING.value
-                hangs = plays and self._silent_beats > SILENT_BEATS
+                is_deaf = mouth is not None and mouth.stuck_for_s() > SILENT_BEATS * BEAT_S
+                hangs = is_deaf or (plays and self._silent_beats > SILENT_BEATS)
             if hangs and process is not None:
                 _log.info("the process that plays hangs; it is replaced")
                 process.kill()
@@ -338,10 +332,9 @@ class Streamer:
             self._ready = self._position = None
             self._changed.notify_all()
             pitches = {channel: tuple(sorted(found)) for channel, found in self._pitches.items()}
-            dead = self._process
+            dead = self._mouth
         if dead is not None:
-            with self._writing, contextlib.suppress(OSError):
-                child.stdin(dead).close()
+            dead.close()
         if self._closing.wait(after_s):
             return False
         try:

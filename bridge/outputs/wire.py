@@ -1,14 +1,15 @@
-"""What the process that plays and its parent say: orders one way, reports the other, a line of JSON each."""
+"""What the process that plays and its parent say: orders one way, reports the other, a line of ASCII JSON each."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from bridge.outputs.player import SPEEDS, Options
+from bridge.outputs.player import Options
 
 #: Longer lines come from nobody we know. A conversion's notes are handed over in small portions.
 MAX_LINE_BYTES = 4 << 20
@@ -61,24 +62,6 @@ class Stop(Order, frozen=True, tag="stop"):
     """Stop where it is."""
 
 
-class Seek(Order, frozen=True, tag="seek"):
-    """Go to a second of the song."""
-
-    seconds: _Seconds
-
-
-class Mute(Order, frozen=True, tag="mute"):
-    """Mute these parts and no others."""
-
-    parts: tuple[str, ...]
-
-
-class Speed(Order, frozen=True, tag="speed"):
-    """Play so many times as fast as the song is."""
-
-    speed: Annotated[float, Meta(ge=SPEEDS[0], le=SPEEDS[1])]
-
-
 class Clear(Order, frozen=True, tag="clear"):
     """End whatever a process before this one may have left sounding: pitches by channel."""
 
@@ -86,7 +69,7 @@ class Clear(Order, frozen=True, tag="clear"):
 
 
 #: There is none to end: the process ends when its standard input does.
-Orders = Beat | Load | Grow | Add | Complete | Play | Stop | Seek | Mute | Speed | Clear
+Orders = Beat | Load | Grow | Add | Complete | Play | Stop | Clear
 
 
 class Report(Struct, frozen=True, tag_field="is"):
@@ -162,20 +145,27 @@ class Bye(Report, frozen=True, tag="bye"):
 
 Reports = Ready | Loaded | Failed | Position | Cleared | Bye
 
-_orders: msgspec.json.Decoder[Orders] = msgspec.json.Decoder(Orders)
-_reports: msgspec.json.Decoder[Reports] = msgspec.json.Decoder(Reports)
-
 
 def to_line(value: Order | Report) -> bytes:
-    """An order or report as its line."""
-    return msgspec.json.encode(value) + b"\n"
+    """An order or report as its line; a folder whose name is not Unicode passes as escaped surrogates."""
+    return json.dumps(msgspec.to_builtins(value, str_keys=True)).encode("ascii") + b"\n"
 
 
 def order_from(line: bytes) -> Orders:
     """The order in a line; `ValueError` if it is none."""
-    return _orders.decode(line)
+    order: Orders = msgspec.convert(_parsed(line), Orders, str_keys=True)
+    return order
 
 
 def report_from(line: bytes) -> Reports:
     """The report in a line; `ValueError` if it is none."""
-    return _reports.decode(line)
+    report: Reports = msgspec.convert(_parsed(line), Reports, str_keys=True)
+    return report
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        parsed: object = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return parsed

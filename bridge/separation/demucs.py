@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -21,7 +20,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-import bridge
+from bridge import children
 from bridge.audio.file import AudioFile
 from bridge.engines import PartBlock
 from bridge.errors import AudioUnreadable, BridgeError, EngineFailed, EngineUnavailable
@@ -140,22 +139,17 @@ class _Child:
         self._job = job
 
     def __enter__(self) -> _Child:
-        # Never the working directory (-P): a file named torch.py may lie there. This package has to be found, though.
-        package_dir = str(Path(bridge.__file__).parents[1])
-        search = os.pathsep.join(filter(None, [package_dir, os.environ.get("PYTHONPATH")]))
         # PASSIVE: OpenMP's threads sleep while they wait. Spinning, they cost others (a DAW) a core, and us a quarter
         # of our speed on a busy machine (measured: 3.6 s a segment against 2.6 s).
-        environment = {**os.environ, "PYTHONPATH": search, "OMP_WAIT_POLICY": "PASSIVE"}
+        environment = children.environment(OMP_WAIT_POLICY="PASSIVE")
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # closed in __exit__
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-m", "bridge.separation.demucs_child"],
+            children.command("bridge.separation.demucs_child"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             env=environment,
-            # Ctrl-C is for the parent, which then ends the child; and no window opens on Windows.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            **children.beside(),  # Ctrl-C is for the parent, which then ends the child
         )
         return self
 

@@ -28,6 +28,8 @@ class _End:
 def while_waiting(source: Callable[[], Iterator[_Item]], progress: Progress) -> Iterator[_Item]:
     """The items of ``source()``, which runs in a thread of its own and may block for as long as it likes.
 
+    An item that arrives is a sign of life, waiting for one is none: a source that hangs looks like one from outside.
+
     What `source` raises is raised here. When this generator ends early (closed, or cancelled through `progress`), the
     thread is left to itself and ends with its next item; so the caller makes the source stop blocking (kills the child,
     or has given the connection a timeout). It is a daemon thread: it never keeps the program alive.
@@ -56,11 +58,12 @@ def while_waiting(source: Callable[[], Iterator[_Item]], progress: Progress) -> 
     threading.Thread(target=run, name="while-waiting", daemon=True).start()
     try:
         while True:
-            progress.check()
+            progress.heed()
             try:
                 item = ready.get(timeout=_POLL_S)
             except queue.Empty:
                 continue
+            progress.check()
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error

@@ -13,13 +13,13 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from bridge.disk import write_whole
 from bridge.errors import EngineUnavailable, InvalidRequest
 from bridge.places import cache_dir, data_dir
 
@@ -231,9 +231,7 @@ def _write_known(file: Path, known: dict[str, list[int | str]]) -> None:
     """Remember. It saves a second at best, so a folder that can't be written to is no error."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as new:
-            json.dump(known, new)
-        Path(new.name).replace(file)
+        write_whole(file, json.dumps(known).encode())
 
 
 def _bag(text: str) -> tuple[tuple[str, ...], tuple[tuple[float, ...], ...] | None]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-from bridge.errors import EngineUnavailable, OutputUnwritable
+from bridge.disk import unwritable
+from bridge.errors import EngineUnavailable
 from bridge.progress import Progress
 from bridge.separation.waiting import while_waiting
 from bridge.separation.weights import Published, expected_prefix, models_dir, published
@@ -53,7 +54,7 @@ def download(name: str, progress: Progress, *, base_url: str = BASE_URL) -> Path
             _fetch_file(f"{base_url.rstrip('/')}/{model.folder}{file}", folder / file, part)
         _describe_bag(model, folder)
     except OSError as error:  # of files: those of the network are translated where they come in
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error, "free some space there or set STEMBRIDGE_DATA_DIR") from error
     return folder
 
 
@@ -152,9 +153,3 @@ def _unreachable(url: str, target: Path, error: Exception) -> EngineUnavailable:
         cause = getattr(error, "reason", error)
         reason = f"no network ({getattr(cause, 'strerror', None) or cause})"
     return EngineUnavailable(f"{reason}: fetch {url} by other means and put it in {target.parent}")
-
-
-def _unwritable(folder: Path, error: OSError) -> OutputUnwritable:
-    """The error for a disk that does not take the file."""
-    reason = error.strerror or error
-    return OutputUnwritable(f"can't write to {folder} ({reason}): free some space there or set STEMBRIDGE_DATA_DIR")

@@ -17,6 +17,7 @@ import numpy as np
 from bridge.errors import BridgeError, EngineFailed, EngineUnavailable
 from bridge.model import EngineId
 from bridge.transcription.frames import EDGE_FRAMES, WINDOW_SAMPLES, Matrix
+from bridge.transcription.quietly import onnx_runtime
 
 _ADVICE = "install Stembridge again, or run: pip install --no-deps basic-pitch==0.4.0"
 _INPUT = "serving_default_input_2:0"
@@ -69,7 +70,7 @@ class Network:
     def __init__(self) -> None:
         path = model_path()
         try:
-            import onnxruntime
+            onnxruntime = onnx_runtime()
         except ImportError as error:
             raise EngineUnavailable("onnxruntime is not installed; run: pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()

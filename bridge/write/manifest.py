@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+import zlib
+from fractions import Fraction as Rational
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.disk import printable
 from bridge.errors import InvalidRequest
-from bridge.model import PARTS, EngineId
+from bridge.model import PARTS, DeliverOptions, EngineId, MidiOptions
+from bridge.music.chords import Chord
+from bridge.music.sections import Section
 
 #: The file's name in a result folder.
 NAME = "manifest.json"
 #: Number of the format that is written; a reader refuses others.
 SCHEMA: Final = 1
-#: Decimals of seconds and of BPM that are kept.
+#: Decimals of seconds, beats and BPM that are kept: a millionth of a beat is at most 3 µs at Live's slowest tempo.
 DECIMALS = 6
+#: Read at once for a checksum.
+_BLOCK_BYTES = 1 << 20
 
 #: Colours for tracks and pictures, 0xRRGGBB. They are in Ableton Live's palette, so that they arrive there unchanged;
 #: components have shades of the drums' orange.
@@ -94,6 +101,19 @@ class File(Struct, frozen=True, kw_only=True):
 
     path: Annotated[RelativePath, Meta(description="Where it is, relative to the folder.")]
     bytes: Annotated[int, Meta(ge=0, description="Its size.")]
+    kind: Annotated[
+        str | None, Meta(description="Which delivery it belongs to, such as `als`; null for stems, MIDI and notes.")
+    ] = None
+    crc32: Annotated[
+        Annotated[int, Meta(ge=0, lt=1 << 32)] | None,
+        Meta(description="CRC-32 of its content, as in ZIP; null in results of older versions."),
+    ] = None
+
+    @classmethod
+    def of(cls, folder: Path, path: str, kind: str | None = None) -> File:
+        """The entry of a file that lies in a folder; it is read once."""
+        place = folder / path
+        return cls(path=path, bytes=place.stat().st_size, kind=kind, crc32=crc32_of(place))
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
@@ -117,6 +137,17 @@ class Manifest(Struct, frozen=True, kw_only=True):
     files: Annotated[tuple[File, ...], Meta(description="Every file that was written, other than this one.")]
     timings_s: Annotated[dict[str, Seconds], Meta(description="How long each stage took, in seconds.")]
     warnings: Annotated[tuple[str, ...], Meta(description="What the user should know, a sentence each.")]
+    midi: Annotated[
+        MidiOptions | None, Meta(description="How the notes became MIDI; null in results of older versions.")
+    ] = None
+    deliver: Annotated[
+        DeliverOptions | None,
+        Meta(description="How the deliveries were made, and which there are; null in results of older versions."),
+    ] = None
+    chords: Annotated[tuple[Chord, ...], Meta(description="The chords, in order; empty where they aren't known.")] = ()
+    sections: Annotated[
+        tuple[Section, ...], Meta(description="The sections, in order; empty where they aren't known.")
+    ] = ()
 
 
 def parent_of(part: str) -> str | None:
@@ -126,7 +157,8 @@ def parent_of(part: str) -> str | None:
 
 def encode(manifest: Manifest) -> bytes:
     """The manifest as the bytes of its file: ASCII JSON for human eyes, numbers rounded to `DECIMALS`."""
-    text = json.dumps(_rounded(msgspec.to_builtins(manifest)), indent=2, ensure_ascii=True, allow_nan=False)
+    plain = msgspec.to_builtins(manifest, enc_hook=_to_text)
+    text = json.dumps(rounded(plain), indent=2, ensure_ascii=True, allow_nan=False)
     # Lists of numbers go on one line. A line break can't occur within a JSON string, so names are safe from this.
     text = re.sub(r"\[\n\s+([-+.\de,\s]+?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
     return text.encode("ascii") + b"\n"
@@ -143,7 +175,7 @@ def decode(data: bytes) -> Manifest:
     content = _parsed(data)
     if isinstance(content, dict) and content.get("schema") != SCHEMA:
         raise ValueError(f"its format is number {content.get('schema')}, not {SCHEMA}")
-    return msgspec.convert(content, Manifest)
+    return msgspec.convert(content, Manifest, dec_hook=_from_text)
 
 
 def read(folder: Path) -> Manifest:
@@ -166,8 +198,17 @@ def read(folder: Path) -> Manifest:
         ) from error
 
 
-def written_files(folder: Path) -> dict[str, int] | None:
-    """Size by path of the files that Stembridge, in any version, wrote to a folder; None if it is no result."""
+def crc32_of(file: Path) -> int:
+    """CRC-32 of a file's content."""
+    checksum = 0
+    with file.open("rb") as content:
+        while block := content.read(_BLOCK_BYTES):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def written_files(folder: Path) -> dict[str, File] | None:
+    """By path, the files that Stembridge, in any version, wrote to a folder; None if it is no result."""
 
     class Listing(Struct):
         schema: int
@@ -178,20 +219,52 @@ def written_files(folder: Path) -> dict[str, int] | None:
         listing = msgspec.convert(_parsed((folder / NAME).read_bytes()), Listing)
     except (OSError, ValueError):
         return None
-    return {file.path: file.bytes for file in listing.files}
+    return {file.path: file for file in listing.files}
+
+
+def rounded(value: Any) -> Any:
+    """Nested lists and dicts with their floats rounded to `DECIMALS`."""
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    return value
 
 
 def json_schema() -> dict[str, Any]:
     """The manifest's JSON Schema."""
-    return msgspec.json.schema(Manifest)
+    return msgspec.json.schema(Manifest, schema_hook=_schema_of_text)
 
 
-def printable(path: Path) -> str:
-    """A path for a message of one line: what can't be shown is escaped."""
-    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
+def _to_text(value: Any) -> str:
+    """A grid as people write it, such as ``1/16``; a path as it is."""
+    if isinstance(value, Rational):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError(f"JSON has no {type(value).__name__}")
+
+
+def _from_text(kind: type, value: Any) -> Any:
+    """What `_to_text` wrote."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if kind is not Rational or not isinstance(value, str):
+        raise NotImplementedError(f"JSON has no {kind.__name__}")
+    try:
+        return Rational(value)
+    except ZeroDivisionError as error:
+        raise ValueError(f"{value!r} is no fraction") from error
+
+
+def _schema_of_text(kind: type) -> dict[str, Any]:
+    if kind is Path:
+        return {"type": "string"}
+    if kind is not Rational:
+        raise NotImplementedError(f"JSON has no {kind.__name__}")
+    return {"type": "string", "pattern": "^[0-9]+/[0-9]+$"}
 
 
 def _parsed(data: bytes) -> Any:
@@ -200,14 +273,3 @@ def _parsed(data: bytes) -> Any:
         return json.loads(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-
-
-def _rounded(value: Any) -> Any:
-    """Nested lists and dicts with their floats rounded."""
-    if isinstance(value, float):
-        return round(value, DECIMALS)
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value

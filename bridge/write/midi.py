@@ -16,11 +16,14 @@ from typing import NamedTuple
 
 from mido import Message, MetaMessage, MidiFile, MidiTrack
 
-from bridge.model import COMPONENTS, Note
+from bridge.model import COMPONENTS, MidiOptions, Note
+from bridge.music.expression import ControlPoint
 from bridge.music.timeline import TICKS_PER_BEAT, Timeline
 
 #: General MIDI's percussion channel, which people call 10.
 DRUM_CHANNEL = 9
+#: The control change for dynamics within a part, as General MIDI has it.
+EXPRESSION = 11
 #: Semitones either way that the wheel may span: from what General MIDI devices start with to what they commonly reach.
 BEND_RANGE = (2, 24)
 #: Steps of the pitch wheel from the middle to its lower end.
@@ -62,18 +65,37 @@ class MidiPart:
     has_bends
         Write the notes' pitch contours as pitch bends. A channel bends as a whole, so each contour ends where the next
         note begins.
+    expression
+        Where control change 11 goes, in order; it stays in its place where notes are moved.
     """
 
     name: str
     notes: Sequence[Note]
     voice: Voice
     has_bends: bool = False
+    expression: Sequence[ControlPoint] = ()
 
     @classmethod
-    def of(cls, name: str, notes: Sequence[Note], *, pitch_bend: bool = False) -> MidiPart:
-        """A part or component under its own name and voice; bends only where it is one voice."""
-        voice = VOICES[name]
-        return cls(name, notes, voice, pitch_bend and voice.is_one_voice)
+    def of(
+        cls,
+        name: str,
+        notes: Sequence[Note],
+        options: MidiOptions | None = None,
+        expression: Sequence[ControlPoint] = (),
+    ) -> MidiPart:
+        """A part or component under its own name and, unless the options say otherwise, with its usual voice.
+
+        It has bends only where they are wanted and it is one voice.
+        """
+        options = options or MidiOptions()
+        voice = VOICES[name]._replace(program=program_of(name, options))
+        return cls(name, notes, voice, options.pitch_bend and voice.is_one_voice, expression)
+
+
+def program_of(name: str, options: MidiOptions) -> int | None:
+    """The General MIDI program of a part; None for percussion."""
+    usual = VOICES[name].program
+    return None if usual is None else options.programs.get(name, usual)
 
 
 def part_file(part: MidiPart, timeline: Timeline, *, key: str | None = None) -> bytes:
@@ -93,8 +115,15 @@ def part_file(part: MidiPart, timeline: Timeline, *, key: str | None = None) -> 
     )
 
 
-def song_file(parts: Iterable[MidiPart], timeline: Timeline, *, title: str = "song", key: str | None = None) -> bytes:
-    """All parts as a MIDI file of type 1: a first track with tempo, time signature and key, then one for each part.
+def song_file(
+    parts: Iterable[MidiPart],
+    timeline: Timeline,
+    *,
+    title: str = "song",
+    key: str | None = None,
+    markers: Iterable[tuple[float, str]] = (),
+) -> bytes:
+    """All parts as a MIDI file of type 1: a first track with tempo, meter, key and markers, then one for each part.
 
     Parameters
     ----------
@@ -102,8 +131,10 @@ def song_file(parts: Iterable[MidiPart], timeline: Timeline, *, title: str = "so
         As for `part_file`.
     title
         Name of the first track, which sequencers show as the song's.
+    markers
+        (seconds, text), ascending; those of one moment stay in their order.
     """
-    conductor = _track(title, _conductor_events(timeline, key), timeline)
+    conductor = _track(title, [*_conductor_events(timeline, key), *_marker_events(timeline, markers)], timeline)
     return _file_bytes(1, [conductor, *(_track(part.name, _part_events(part, timeline), timeline) for part in parts)])
 
 
@@ -115,7 +146,7 @@ class _Event(NamedTuple):
     message: Message | MetaMessage
 
 
-#: What comes first within a tick: a note ends, then the wheel moves for the next one, then that one begins.
+#: What comes first within a tick: a note ends, then wheel and controls move for the next one, then that one begins.
 _SETUP, _NOTE_OFF, _BEND, _NOTE_ON = range(4)
 
 
@@ -148,19 +179,27 @@ def _conductor_events(timeline: Timeline, key: str | None) -> list[_Event]:
     return events
 
 
+def _marker_events(timeline: Timeline, markers: Iterable[tuple[float, str]]) -> Iterator[_Event]:
+    for seconds, text in markers:
+        yield _Event(max(0, timeline.seconds_to_ticks(seconds)), _SETUP, MetaMessage("marker", text=_ascii(text)))
+
+
 def _part_events(part: MidiPart, timeline: Timeline) -> Iterator[_Event]:
     channel, program, _ = part.voice
     if program is not None:
         yield _Event(0, _SETUP, Message("program_change", channel=channel, program=program))
-    placed = _without_overlaps(part.notes, timeline)
+    placed = without_overlaps(part.notes, timeline)
     for start, end, note in placed:
         yield _Event(start, _NOTE_ON, Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity))
         yield _Event(end, _NOTE_OFF, Message("note_off", channel=channel, note=note.pitch))
     if part.has_bends and any(note.bend for note in part.notes):
         yield from _bend_events(placed, timeline, channel)
+    levels = {timeline.seconds_to_ticks(seconds): value for seconds, value in part.expression}
+    for tick, value in levels.items():
+        yield _Event(tick, _BEND, Message("control_change", channel=channel, control=EXPRESSION, value=value))
 
 
-class _Placed(NamedTuple):
+class Placed(NamedTuple):
     """A note from one tick to a later one."""
 
     start: int
@@ -168,12 +207,12 @@ class _Placed(NamedTuple):
     note: Note
 
 
-def _without_overlaps(notes: Sequence[Note], timeline: Timeline) -> list[_Placed]:
+def without_overlaps(notes: Sequence[Note], timeline: Timeline) -> list[Placed]:
     """The notes in ticks, ascending, no two of a pitch at once: MIDI could not tell which of them a note-off ends.
 
     The earlier of two is cut where the later begins; two that begin together become the longer and louder of both.
     """
-    of_pitch: dict[int, list[_Placed]] = {}
+    of_pitch: dict[int, list[Placed]] = {}
     for note in sorted(notes):
         start = timeline.seconds_to_ticks(note.onset_s)
         end = max(start + 1, timeline.seconds_to_ticks(note.offset_s))
@@ -184,27 +223,38 @@ def _without_overlaps(notes: Sequence[Note], timeline: Timeline) -> list[_Placed
             end = max(end, twin.end)
         elif earlier and earlier[-1].end > start:
             earlier[-1] = earlier[-1]._replace(end=start)
-        earlier.append(_Placed(start, end, note))
+        earlier.append(Placed(start, end, note))
     return sorted((placed for same in of_pitch.values() for placed in same), key=lambda it: (it.start, it.note.pitch))
 
 
-def _bend_events(placed: Sequence[_Placed], timeline: Timeline, channel: int) -> Iterator[_Event]:
-    """The wheel's range, then its moves; it is in the middle for notes without a contour, and at the end."""
-    reach = max(abs(semitones) for _, _, note in placed for _, semitones in note.bend)
-    wheel_range = min(max(math.ceil(reach), BEND_RANGE[0]), BEND_RANGE[1])
+def _bend_events(placed: Sequence[Placed], timeline: Timeline, channel: int) -> Iterator[_Event]:
+    """The wheel's range, then its moves."""
+    wheel_range, moves = wheel_moves(placed, timeline)
     # Registered parameter 0 is the bend range in semitones and cents; choosing 127/127 closes it to stray data entries.
     for control, value in ((101, 0), (100, 0), (6, wheel_range), (38, 0), (101, 127), (100, 127)):
         yield _Event(0, _SETUP, Message("control_change", channel=channel, control=control, value=value))
+    for tick, wheel in moves:
+        yield _Event(tick, _BEND, Message("pitchwheel", channel=channel, pitch=wheel))
+
+
+def wheel_moves(placed: Sequence[Placed], timeline: Timeline) -> tuple[int, list[tuple[int, int]]]:
+    """How far the pitch wheel reaches, in semitones, and where it goes, as (tick, -8192 to 8191), in order.
+
+    It is in the middle for notes without a contour, and at the end.
+    """
+    reach = max((abs(semitones) for _, _, note in placed for _, semitones in note.bend), default=0.0)
+    wheel_range = min(max(math.ceil(reach), BEND_RANGE[0]), BEND_RANGE[1])
+    moves = []
     sent = 0.0
     for tick, semitones in _contour(placed, timeline):
         if semitones == sent or (semitones and abs(semitones - sent) < BEND_GRAIN_SEMITONES):
             continue
-        wheel = min(max(round(semitones / wheel_range * BEND_STEPS), -BEND_STEPS), BEND_STEPS - 1)
-        yield _Event(tick, _BEND, Message("pitchwheel", channel=channel, pitch=wheel))
+        moves.append((tick, min(max(round(semitones / wheel_range * BEND_STEPS), -BEND_STEPS), BEND_STEPS - 1)))
         sent = semitones
+    return wheel_range, moves
 
 
-def _contour(placed: Sequence[_Placed], timeline: Timeline) -> Iterator[tuple[int, float]]:
+def _contour(placed: Sequence[Placed], timeline: Timeline) -> Iterator[tuple[int, float]]:
     """Where the wheel should stand, as (tick, semitones), ascending, one for a tick at most."""
     points: dict[int, float] = {}
     for index, (start, end, note) in enumerate(placed):

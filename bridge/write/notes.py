@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.disk import printable
 from bridge.errors import InvalidRequest
 from bridge.model import Note
-from bridge.write.manifest import printable
 
 #: Number of the format that is written; a reader refuses others.
 SCHEMA = 1

@@ -7,15 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bridge import __version__
-from bridge.model import COMPONENT_OF_KEY, COMPONENTS, BeatGrid, EngineId, MidiOptions, Note
-from bridge.music.key import estimate_key
-from bridge.music.quantize import quantize, transpose
+from bridge.model import COMPONENT_OF_KEY, COMPONENTS, PARTS, PITCHED_PARTS, BeatGrid, EngineId, MidiOptions, Note
+from bridge.music.arrange import arrange, pitches, scale_of
+from bridge.music.chords import Chord, find_chords
+from bridge.music.key import TONIC_NAMES, estimate_key
+from bridge.music.scale import KEY, parse_scale
+from bridge.music.sections import Section, find_sections
 from bridge.music.timeline import Timeline
+from bridge.progress import Progress
 from bridge.write import manifest as manifests
 from bridge.write import midi, notes
+from bridge.write.expression import Curves, expression_of
 from bridge.write.files import ResultFolder
 
 NO_SEPARATOR = EngineId("none", "")
+#: How a warning about `MidiOptions` begins.
+WITHOUT = "the MIDI files are without"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +73,144 @@ class Findings:
     stems: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Harmony:
+    """What the notes of a song make up together.
+
+    Attributes
+    ----------
+    key
+        Such as ``A minor``; None where it isn't known.
+    chords, sections
+        In order.
+    """
+
+    key: str | None
+    chords: tuple[Chord, ...]
+    sections: tuple[Section, ...]
+
+
 def write_result(
     folder: ResultFolder,
     findings: Findings,
     options: MidiOptions,
     timings_s: Mapping[str, float],
     warnings: Sequence[str],
+    progress: Progress,
 ) -> manifests.Manifest:
-    """Write MIDI, notes and the manifest into a folder that already holds the stems."""
-    timeline = Timeline.from_grid(findings.grid, findings.duration_s)
+    """Write MIDI, notes and the manifest into a folder that already holds the stems.
+
+    Raises
+    ------
+    AudioUnreadable
+        If a stem can't be read whose loudness is wanted.
+    Cancelled
+        When asked to stop.
+    """
     parts = dict(_with_components(findings.parts))
-    pitched = [note for name, part in findings.parts.items() if name != "drums" for note in part.notes]
-    key = estimate_key(transpose(pitched, options.transpose))
-    key_name = key.name if key else None
-    tracks = []
+    found = {name: part.notes for name, part in parts.items()}
+    timeline = Timeline.from_grid(findings.grid, findings.duration_s)
+    harmony = find_harmony(found, timeline, options, progress.stage("harmony"))
+    curves: Curves = {}
+    if options.expression:
+        stems = {name: folder.path(f"stems/{name}.wav") for name in findings.stems}
+        curves = expression_of(stems, found, progress.stage("expression"))
+    write_midi(folder, arrange(found, timeline, options, harmony.key), timeline, options, harmony, curves)
     for name, part in parts.items():
-        track = midi.MidiPart.of(name, _arranged(name, part.notes, timeline, options), pitch_bend=options.pitch_bend)
-        folder.write_bytes(f"midi/{name}.mid", midi.part_file(track, timeline, key=key_name))
         folder.write_bytes(f"notes/{name}.json", notes.encode(name, part.notes))
-        if name in findings.parts:
-            tracks.append(track)
-    folder.write_bytes("midi/song.mid", midi.song_file(tracks, timeline, key=key_name))
-    manifest = _manifest(findings, parts, key_name, folder.listing(), timings_s, warnings)
-    folder.write_bytes(manifests.NAME, manifests.encode(manifest))
+    warnings = (*warnings, *shortfalls(found, options, curves))
+    files = [manifests.File.of(folder.content, path) for path in folder.listing()]
+    manifest = _manifest(findings, parts, harmony, options, files, timings_s, warnings)
+    write_manifest(folder, manifest)
     return manifest
+
+
+def write_midi(
+    folder: ResultFolder,
+    played: Mapping[str, Sequence[Note]],
+    timeline: Timeline,
+    options: MidiOptions,
+    harmony: Harmony,
+    curves: Curves,
+) -> None:
+    """Write a MIDI file for each part and component, and one with all parts.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    played
+        The notes of each part and component, arranged.
+    timeline
+        Where the beats and bars are.
+    options
+        What else is written: bends, programs.
+    harmony
+        The key of all files; chords and sections are markers in the one with all parts.
+    curves
+        The expression of parts that have any.
+    """
+    tracks = []
+    for name, part in played.items():
+        track = midi.MidiPart.of(name, part, options, curves.get(name, ()))
+        folder.write_bytes(f"midi/{name}.mid", midi.part_file(track, timeline, key=harmony.key))
+        if name in PARTS:
+            tracks.append(track)
+    song = midi.song_file(tracks, timeline, key=harmony.key, markers=_markers(harmony))
+    folder.write_bytes("midi/song.mid", song)
+
+
+def _markers(harmony: Harmony) -> list[tuple[float, str]]:
+    """Sections and chords as (seconds, text), ascending; where both begin, the section comes first."""
+    sections = [(it.start_s, f"Section {it.label}") for it in harmony.sections]
+    return sorted([*sections, *((it.start_s, it.symbol) for it in harmony.chords)], key=lambda marker: marker[0])
+
+
+def shortfalls(found: Mapping[str, Sequence[Note]], options: MidiOptions, curves: Curves) -> Iterator[str]:
+    """A sentence about each thing that `options` ask for and the song can't have."""
+    if isinstance(options.groove, str) and not found.get(options.groove):
+        yield f"{WITHOUT} a groove: {options.groove} has no notes to take it from"
+    if options.scale == KEY and find_key(found, options) is None:
+        yield f"{WITHOUT} a scale: the key is not known"
+    silent = [name for name in PITCHED_PARTS if found.get(name) and name not in curves]
+    if options.expression and silent:
+        yield f"{WITHOUT} expression, for want of a stem: {', '.join(silent)}"
+
+
+def write_manifest(folder: ResultFolder, manifest: manifests.Manifest) -> None:
+    """Write the manifest; it comes last."""
+    folder.write_bytes(manifests.NAME, manifests.encode(manifest))
+
+
+def find_harmony(
+    found: Mapping[str, Sequence[Note]], timeline: Timeline, options: MidiOptions, progress: Progress
+) -> Harmony:
+    """Key, chords and sections of notes as they were detected, but at the pitches at which they are written.
+
+    Raises
+    ------
+    Cancelled
+        When asked to stop.
+    """
+    parts = {name: found[name] for name in PARTS if name in found}
+    key = find_key(found, options)
+    scale = scale_of(options, key)
+    pitched = {name: pitches(name, part, options, scale) for name, part in parts.items() if name in PITCHED_PARTS}
+    heard = [note for part in pitched.values() for note in part]
+    progress.at(0.1)
+    chords = find_chords(heard, pitched.get("bass", []), timeline, key)
+    return Harmony(key, chords, find_sections(parts, timeline, progress.part(0.5, 1.0)))
+
+
+def find_key(found: Mapping[str, Sequence[Note]], options: MidiOptions) -> str | None:
+    """The key such as ``A minor``: of the scale that was asked for, where it is one, else the one that is heard."""
+    if options.scale not in (None, KEY):
+        scale = parse_scale(options.scale)
+        if scale.kind in TONIC_NAMES:
+            return f"{TONIC_NAMES[scale.kind][scale.tonic]} {scale.kind}"
+    heard = {name: pitches(name, found[name], options, None) for name in PITCHED_PARTS if name in found}
+    key = estimate_key((note for part in heard.values() for note in part), heard.get("bass", ()))
+    return key.name if key else None
 
 
 def _with_components(parts: Mapping[str, PartFindings]) -> Iterator[tuple[str, PartFindings]]:
@@ -101,19 +222,12 @@ def _with_components(parts: Mapping[str, PartFindings]) -> Iterator[tuple[str, P
             yield component, replace(drums, notes=[n for n in drums.notes if COMPONENT_OF_KEY[n.pitch] == component])
 
 
-def _arranged(name: str, found: Sequence[Note], timeline: Timeline, options: MidiOptions) -> list[Note]:
-    """The notes of a part or component as they go into MIDI; drums keep their keys."""
-    arranged = list(found) if midi.VOICES[name].program is None else transpose(found, options.transpose)
-    if options.quantize is None:
-        return arranged
-    return quantize(arranged, timeline, options.quantize, options.strength, options.swing)
-
-
 def _manifest(
     findings: Findings,
     parts: Mapping[str, PartFindings],
-    key: str | None,
-    files: Mapping[str, int],
+    harmony: Harmony,
+    options: MidiOptions,
+    files: Sequence[manifests.File],
     timings_s: Mapping[str, float],
     warnings: Sequence[str],
 ) -> manifests.Manifest:
@@ -133,16 +247,19 @@ def _manifest(
         beats_s=grid.beats_s,
         downbeats_s=grid.downbeats_s,
         time_signature=grid.time_signature,
-        key=key,
+        key=harmony.key,
         separator=findings.separator,
-        parts=tuple(_part(name, part, findings.stems) for name, part in parts.items()),
-        files=tuple(manifests.File(path=path, bytes=size) for path, size in sorted(files.items())),
+        parts=tuple(_part(name, part, findings.stems, options) for name, part in parts.items()),
+        files=tuple(files),
         timings_s=dict(timings_s),
         warnings=tuple(warnings),
+        midi=options,
+        chords=harmony.chords,
+        sections=harmony.sections,
     )
 
 
-def _part(name: str, found: PartFindings, stems: frozenset[str]) -> manifests.Part:
+def _part(name: str, found: PartFindings, stems: frozenset[str], options: MidiOptions) -> manifests.Part:
     confidences = [note.confidence for note in found.notes]
     return manifests.Part(
         name=name,
@@ -151,7 +268,7 @@ def _part(name: str, found: PartFindings, stems: frozenset[str]) -> manifests.Pa
         notes=f"notes/{name}.json",
         confidence=sum(confidences) / len(confidences) if confidences else 0.0,
         color=manifests.COLORS[name],
-        program=midi.VOICES[name].program,
+        program=midi.program_of(name, options),
         parent=manifests.parent_of(name),
         source=found.source,
         engine=found.engine,

@@ -12,7 +12,7 @@ var StembridgeProtocol = (function () {
       "device_port": 17901,
       "datagram_bytes": 1024,
       "chunk_chars": 800,
-      "request_chars": 1000000,
+      "request_chars": 1600000,
       "resend_gaps_s": [0.3, 0.6, 1.2, 2.4],
       "ping_idle_s": 10.0,
       "ping_busy_s": 2.0,
@@ -27,7 +27,7 @@ var StembridgeProtocol = (function () {
       "hex": "[0-9a-f]*"
     },
     "errors": {
-      "secret": "Run: stembridge device install. Then drag the device in again.",
+      "secret": "Run: stembridge device install. The device then finds it.",
       "version": "Update Stembridge, then run: stembridge device install.",
       "token": "Remove the device from the track and drag it in again.",
       "too-many-devices": "Remove devices that you don't need, or wait a minute.",
@@ -48,7 +48,7 @@ var StembridgeProtocol = (function () {
       "stopping": "Start Stembridge, then convert again.",
       "unknown-job": "Convert again.",
       "result-missing": "Convert again.",
-      "path-unusable": "Choose an output folder with a shorter, plain path.",
+      "path-unusable": "Choose an output folder whose path is plain text.",
       "internal": "Run: stembridge doctor. Its log says more."
     },
     "messages": [
@@ -73,6 +73,9 @@ var StembridgeProtocol = (function () {
         {"name": "token", "tag": "s", "low": 8, "high": 64, "form": "word"},
         {"name": "inst", "tag": "s", "low": 1, "high": 64, "form": "word"},
         {"name": "seq", "tag": "i", "low": 0, "high": 2147483647}
+      ]},
+      {"name": "bye", "address": "/stembridge/1/bye", "to": "device", "args": [
+        {"name": "token", "tag": "s", "low": 8, "high": 64, "form": "word"}
       ]},
       {"name": "loop", "address": "/stembridge/1/loop", "to": "device", "args": [
         {"name": "token", "tag": "s", "low": 8, "high": 64, "form": "word"},

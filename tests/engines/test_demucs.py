@@ -324,3 +324,42 @@ def test_a_child_that_crashes_at_once_tells_its_last_words(monkeypatch: pytest.M
     (tmp_path / "python").chmod(0o755)
     with pytest.raises(EngineFailed, match="no such library"):
         list(DemucsSeparator("htdemucs").separate(mix, Progress()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells whether a process is there")
+def test_a_child_that_hangs_dies_with_the_group_of_a_worker_that_is_killed(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from bridge.audio.file import AudioFile
+from bridge.separation.demucs import _Child
+from bridge.separation.demucs_child import Job
+with _Child("htdemucs", Job(AudioFile(Path("x"), 44100, 2, 1), (), None)) as child:
+    print(child._process.pid, flush=True)
+    sys.stdin.read()
+"""
+    root = Path(__file__).parents[2]
+    worker = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # as workers are
+    )
+    with worker:
+        assert worker.stdout is not None
+        child = int(worker.stdout.readline())
+        os.kill(child, signal.SIGSTOP)
+        os.killpg(worker.pid, signal.SIGKILL)
+    deadline_s = time.monotonic() + 10.0
+    while _is_alive(child):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process is there and not only waiting to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -52,7 +52,10 @@ def command(home, tmp_path) -> Callable[..., Run]:
 
 @pytest.fixture
 def convert(home, tmp_path, monkeypatch, capsys) -> Callable[..., Run]:
-    """Runs `stembridge convert --json` in this process, which saves loading the engines each time."""
+    """Runs `stembridge convert --json` in this process, which saves loading the engines each time.
+
+    Without `usual=True`, nothing is delivered beyond stems and MIDI: most tests are about these.
+    """
     from bridge import cli
 
     work = tmp_path / "here"
@@ -61,8 +64,9 @@ def convert(home, tmp_path, monkeypatch, capsys) -> Callable[..., Run]:
     for name, value in home.items():
         monkeypatch.setenv(name, value)
 
-    def run(*arguments: str | Path) -> Run:
-        monkeypatch.setattr(sys, "argv", ["stembridge", "convert", "--json", *map(os.fspath, arguments)])
+    def run(*arguments: str | Path, usual: bool = False) -> Run:
+        deliver = [] if usual else ["--deliver", "none"]
+        monkeypatch.setattr(sys, "argv", ["stembridge", "convert", "--json", *deliver, *map(os.fspath, arguments)])
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         with pytest.raises(SystemExit) as ended:
             cli.main()

@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,9 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from bridge.errors import BridgeError, InvalidRequest
 from bridge.jobs.model import Job, JobEvent, JobSpec
+from bridge.osc.codec import encode
+from bridge.osc.protocol import MESSAGES
+from bridge.osc.server import OscServer
 
 PREFIX = "/stembridge/1/"
 SECRET = "user-secret-0123456789"
@@ -56,8 +59,11 @@ class MemoryQueue:
     def get(self, job_id: str) -> Job | None:
         return self._all.get(job_id)
 
-    def jobs(self, limit: int) -> list[Job]:
-        return list(reversed(self._all.values()))[:limit]
+    def active(self) -> list[Job]:
+        return [job for job in self._all.values() if not job.ended]
+
+    def jobs(self, limit: int, origin: Any = None) -> list[Job]:
+        return [job for job in reversed(self._all.values()) if origin in (None, job.origin)][:limit]
 
     def subscribe(self, listener: Callable[[JobEvent], None]) -> Callable[[], None]:
         self._listeners.append(listener)
@@ -173,9 +179,36 @@ def hello(**changes: Any) -> dict[str, Any]:
     return good | {"rx": 17901, "secret": SECRET, "token": "token-aaaa"} | changes
 
 
+def left_out(server: OscServer) -> dict[str, int]:
+    """How many datagrams and hellos a server left out, by reason."""
+    return dict(server._switchboard.tally.total)
+
+
 def text(value: str) -> str:
     """A percent-encoded argument's text."""
     return unquote(value, errors="strict")
+
+
+def garbage(count: int, token: str, seed: int) -> Iterator[bytes]:
+    """Random bytes, and messages with bytes changed: some of a stranger, some of a device in session."""
+    chance = random.Random(seed)
+    good = [
+        encode("ping", token=token, inst="inst-a", seq=1),
+        encode("job/part", token=token, job="junk", idx=3, total=9, chunk="%7B" * 100),
+        encode("job/cancel", token=token, job="junk"),
+        encode("job/resultack", token=token, job="junk"),
+        encode("hello", json=json.dumps(hello(secret="wrong", rx=9))),
+        *(message(row.name, *(5 if arg.tag == "i" else "x" * 8 for arg in row.args)) for row in MESSAGES),
+        b"#bundle\0" + bytes(8),
+    ]
+    for _ in range(count):
+        if chance.random() < 0.3:
+            yield chance.randbytes(chance.randrange(1, 1400))
+            continue
+        data = bytearray(chance.choice(good))
+        for _ in range(chance.randrange(1, 5)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        yield bytes(data[: chance.choice([len(data), len(data), chance.randrange(len(data) + 1)])])
 
 
 class BadNetwork:

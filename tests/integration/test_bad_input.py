@@ -118,7 +118,7 @@ ODD = {
 def test_odd_audio_gives_a_whole_result(convert, tmp_path, kind):
     make, warning = ODD[kind]
     (tmp_path / "in").mkdir()
-    run = convert(make(tmp_path / "in"))
+    run = convert(make(tmp_path / "in"), usual=True)
     assert run.code == 0, run.err
     assert run.err == ""
     warnings = [event["message"] for event in run.events if event["event"] == "warning"]

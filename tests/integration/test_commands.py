@@ -1,21 +1,28 @@
 """The daemon's commands as a user types them."""
 
+import contextlib
 import json
 import os
+import runpy
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bridge import cli, doctor
 from bridge.commands.lazy import COMMANDS
+from bridge.errors import BridgeError
 from bridge.jobs.model import Job, JobSpec, Options
 from bridge.jobs.store import JobStore
+from bridge.osc.codec import decode, encode
 from bridge.osc.server import OscServer
-from bridge.peer import CommandQueue, Peer, answers, handle_of
-from tests.integration.osc_support import SECRET, Device, MemoryQueue
+from bridge.peer import CommandQueue, NoAnswer, Peer, answers, handle_of
+from tests.integration.osc_support import SECRET, Device, MemoryQueue, to_spec
 from tests.integration.support import Run
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +122,9 @@ def test_jobs_are_listed_shown_and_cancelled_without_a_daemon(command, store, ho
     store.add(job("watch-1", state="done", result="/out/a song", ended_s=1_700_000_009.0))
     store.add(job("watch-2"))
     listed = command("jobs")
-    assert [line.split()[2:4] for line in listed.out.splitlines()] == [["queued", "watch-2"], ["done", "watch-1"]]
+    *rows, last = listed.out.splitlines()
+    assert [line.split()[2:4] for line in rows] == [["queued", "watch-2"], ["done", "watch-1"]]
+    assert last.startswith("No daemon runs")
     shown = command("jobs", "show", "watch-1")
     assert "/out/a song" in shown.out
     assert "a watched folder" in shown.out
@@ -123,6 +132,27 @@ def test_jobs_are_listed_shown_and_cancelled_without_a_daemon(command, store, ho
     assert (cancelled.code, cancelled.err) == (0, "")
     assert store.get("watch-2").state == "cancelled"
     assert "has ended already: done" in command("jobs", "cancel", "watch-1").out
+
+
+def test_what_a_daemon_that_is_gone_left_is_shown_as_interrupted(command, store) -> None:
+    store.add(job("watch-1", state="running", stage="separate", fraction=0.5))
+    for arguments in (["jobs"], ["jobs", "show", "watch-1"]):
+        said = command(*arguments).out
+        assert "interrupted  50% separate" in said
+        assert "running" not in said
+        assert "No daemon runs" in said
+
+
+def test_the_warnings_of_a_conversion_are_shown_with_its_job(command, store, tmp_path) -> None:
+    song = runpy.run_path(str(ROOT / "tools" / "measure_stream.py"))["make_song"](tmp_path / "song", 8, 2.0)
+    manifest = json.loads((song / "manifest.json").read_text())
+    warnings = ["it is silent", "it is short"]
+    (song / "manifest.json").write_text(json.dumps(manifest | {"warnings": warnings}))
+    store.add(job("watch-1", state="done", result=str(song), ended_s=1_700_000_009.0))
+    shown = command("jobs", "show", "watch-1").out.splitlines()
+    assert [line.removeprefix("note").strip() for line in shown if line.startswith("note")] == warnings
+    (song / "manifest.json").unlink()
+    assert command("jobs", "show", "watch-1").code == 0
 
 
 @pytest.mark.parametrize(
@@ -179,18 +209,11 @@ def test_the_doctor_finds_nothing_that_fails_where_all_is_installed(command) -> 
     assert "→" in run.out
 
 
-class ActiveQueue(MemoryQueue):
-    """One that also lists what hasn't ended, as the real one does."""
-
-    def active(self) -> list[Job]:
-        return [it for it in self.jobs(1000) if not it.ended]
-
-
-def test_a_command_means_any_job_by_its_handle_and_a_device_only_its_own() -> None:
-    queue = ActiveQueue()
+def test_a_command_means_any_job_by_its_handle_and_a_device_only_its_own(tmp_path) -> None:
+    queue = MemoryQueue()
     spec = job("x").spec
     queue.submit("watch-1", "watch", spec)
-    with OscServer(CommandQueue(queue), SECRET, lambda request, job_id: spec, port=0) as server:
+    with OscServer(CommandQueue(queue), SECRET, lambda request, job_id: spec, tmp_path, port=0) as server:
         with Device(server.port) as device:
             device.open()
             device.send("job/cancel", handle_of("watch-1"))
@@ -202,8 +225,67 @@ def test_a_command_means_any_job_by_its_handle_and_a_device_only_its_own() -> No
     assert queue.get("watch-1").state == "cancelled"
 
 
-def test_only_a_daemon_of_the_same_user_answers() -> None:
-    with OscServer(ActiveQueue(), SECRET, lambda request, job_id: job("x").spec, port=0) as server:
+def test_a_command_is_told_that_a_job_is_unknown(tmp_path) -> None:
+    with (
+        OscServer(
+            CommandQueue(MemoryQueue()), SECRET, lambda request, job_id: job("x").spec, tmp_path, port=0
+        ) as server,
+        Peer(server.port, SECRET) as peer,
+    ):
+        assert peer.cancel("watch-1") == "unknown-job"
+
+
+def test_a_command_has_a_job_done_again_and_a_device_has_not(tmp_path) -> None:
+    queue = MemoryQueue()
+    jobs = CommandQueue(queue)
+    done = queue.submit("watch-1", "watch", job("x").spec)
+    queue.move("watch-1", "ended", state="done")
+    with OscServer(jobs, SECRET, partial(jobs.spec, of_device=to_spec), tmp_path, port=0) as server:
+        with Peer(server.port, SECRET) as peer:
+            again = queue.get(peer.again("watch-1"))
+            assert (again.spec, again.origin, again.state) == (done.spec, "command", "queued")
+            assert peer.again("watch-1") != again.id, "each time it is asked"
+            with pytest.raises(BridgeError, match="no such job"):
+                peer.again("watch-2")
+        with Device(server.port) as device:
+            device.open()
+            device.request("again-1", again="watch-1")
+            device.expect("job/accepted")
+            assert queue.jobs(1)[0].spec != done.spec
+    assert len(queue.submissions) == 4
+
+
+def test_without_a_daemon_a_job_is_done_again_at_its_next_start(command, store) -> None:
+    store.add(job("watch-1", state="done", result="/out/a song", ended_s=1_700_000_009.0))
+    run = command("jobs", "again", "watch-1")
+    assert (run.code, run.err) == (0, "")
+    again, first = store.recent(5)
+    assert (again.spec, again.origin, again.state, again.id) == (first.spec, "command", "queued", run.out.split()[0])
+
+
+def test_what_others_send_to_a_command_is_no_answer() -> None:
+    with contextlib.ExitStack() as opened:
+        daemon, stranger = (opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
+        for end in (daemon, stranger):
+            end.bind(("127.0.0.1", 0))
+        peer = Peer(daemon.getsockname()[1], SECRET, timeout_s=1.0)
+        welcome = partial(encode, "welcome", json="{}")
+
+        def answer() -> None:
+            hello = json.loads(decode(daemon.recv(2048)).text("json"))
+            to = ("127.0.0.1", hello["rx"])
+            stranger.sendto(welcome(token=hello["token"]), to)
+            daemon.sendto(welcome(token="x" * 32), to)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(NoAnswer, match="does not answer"), peer:
+            pass
+        thread.join()
+
+
+def test_only_a_daemon_of_the_same_user_answers(tmp_path) -> None:
+    with OscServer(MemoryQueue(), SECRET, lambda request, job_id: job("x").spec, tmp_path, port=0) as server:
         assert answers(server.port, SECRET)
         assert not answers(server.port, "another-secret-0123", timeout_s=0.5)
     assert not answers(server.port, SECRET, timeout_s=0.1)

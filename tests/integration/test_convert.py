@@ -54,16 +54,28 @@ def test_a_second_conversion_does_nothing_but_read_and_write(convert, song):
     assert {"decode", "separate", "split drums", "tempo", "notes bass"} <= set(first.stages)
     before = {path: path.read_bytes() for path in Path("small song").rglob("*.*")}
     again = convert(song)
-    assert again.stages == ["read", "write"]
+    assert again.stages == ["read", "harmony", "write"]
     for path, data in before.items():
         if path.name != "manifest.json":
             assert path.read_bytes() == data, path
 
 
+def test_a_conversion_leaves_what_most_want(convert, song):
+    run = convert(song, usual=True)
+    assert [stage for stage in run.stages if stage.startswith("deliver")] == [
+        "deliver als",
+        "deliver loops",
+        "deliver score",
+        "deliver overview",
+    ]
+    found = {path.relative_to("small song").parts[0] for path in Path("small song").iterdir()}
+    assert {"small song Project", "loops", "score", "overview.html"} <= found
+
+
 def test_a_midi_option_needs_no_engine(convert, song):
     convert(song)
     run = convert(song, "--quantize", "1/16", "--transpose", "12", "--pitch-bend")
-    assert run.stages == ["read", "write"]
+    assert run.stages == ["read", "harmony", "write"]
     bass = mido.MidiFile("small song/midi/bass.mid")
     ticks = np.cumsum([message.time for message in bass.tracks[0]])
     onsets = [tick for tick, message in zip(ticks, bass.tracks[0], strict=True) if message.type == "note_on"]

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import socket
+import sqlite3
 import sys
 import threading
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import BridgeError
-from bridge.osc.codec import encode
-from bridge.osc.protocol import MESSAGES
-from bridge.osc.server import OscServer
+from bridge.jobs.model import Job, JobSpec
+from bridge.jobs.queue import JobQueue
+from bridge.jobs.store import JobStore
+from bridge.osc.orders import job_id
+from bridge.osc.server import KNOWN_JOBS, OscServer
+from bridge.osc.sessions import owner_of
 from tests.integration.osc_support import (
     SECRET,
     BadNetwork,
     Device,
     MemoryQueue,
     chunks_of,
+    garbage,
     hello,
+    left_out,
     message,
     text,
     to_spec,
@@ -41,8 +47,8 @@ def jobs() -> MemoryQueue:
 
 
 @pytest.fixture
-def server(jobs: MemoryQueue) -> Iterator[OscServer]:
-    with OscServer(jobs, SECRET, to_spec, port=0) as running:
+def server(jobs: MemoryQueue, tmp_path: Path) -> Iterator[OscServer]:
+    with OscServer(jobs, SECRET, to_spec, tmp_path, port=0) as running:
         yield running
 
 
@@ -76,34 +82,42 @@ def test_a_whole_conversion_is_asked_for_followed_and_acknowledged(jobs: MemoryQ
     assert device.receive(0.8) is None, "it is no longer repeated"
 
 
-def test_a_taken_port_is_an_error_that_says_what_to_do(jobs: MemoryQueue, server: OscServer):
+def test_a_taken_port_is_an_error_that_says_what_to_do(jobs: MemoryQueue, server: OscServer, tmp_path: Path):
     with (
         pytest.raises(BridgeError, match=rf"port {server.port} is taken.*--osc-port 0"),
-        OscServer(jobs, SECRET, to_spec, port=server.port),
+        OscServer(jobs, SECRET, to_spec, tmp_path, port=server.port),
     ):
         pass
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="every port is allowed")
-def test_a_port_that_needs_privileges_is_an_error(jobs: MemoryQueue):
-    with pytest.raises(BridgeError, match="--osc-port 0"), OscServer(jobs, SECRET, to_spec, port=1):
+def test_a_port_that_needs_privileges_is_an_error(jobs: MemoryQueue, tmp_path: Path):
+    with pytest.raises(BridgeError, match="--osc-port 0"), OscServer(jobs, SECRET, to_spec, tmp_path, port=1):
         pass
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_is_none_is_an_error(jobs: MemoryQueue, port: int):
+def test_a_port_that_is_none_is_an_error(jobs: MemoryQueue, port: int, tmp_path: Path):
     with pytest.raises(BridgeError, match="0 to 65535"):
-        OscServer(jobs, SECRET, to_spec, port=port)
+        OscServer(jobs, SECRET, to_spec, tmp_path, port=port)
 
 
-def test_leaving_gives_back_port_threads_and_listener(jobs: MemoryQueue):
+def test_leaving_gives_back_port_threads_and_listener(jobs: MemoryQueue, tmp_path: Path):
     threads = set(threading.enumerate())
-    with OscServer(jobs, SECRET, to_spec, port=0) as server:
+    with OscServer(jobs, SECRET, to_spec, tmp_path, port=0) as server:
         port = server.port
     assert set(threading.enumerate()) == threads
     assert jobs._listeners == []
-    with OscServer(jobs, SECRET, to_spec, port=port) as again:
+    with OscServer(jobs, SECRET, to_spec, tmp_path, port=port) as again:
         assert again.port == port
+
+
+def test_leaving_says_goodbye_to_the_devices(jobs: MemoryQueue, tmp_path: Path):
+    with OscServer(jobs, SECRET, to_spec, tmp_path, port=0) as server:
+        device = Device(server.port)
+        device.open()
+    with device:
+        assert device.expect("bye") == []
 
 
 def test_it_listens_on_loopback_only(server: OscServer):
@@ -118,7 +132,7 @@ def test_a_wrong_secret_is_refused(server: OscServer):
         assert "stembridge device install" in text(advice)
         stranger.request("job-1")
         assert stranger.receive(0.2) is None
-    assert server.left_out()["unknown-token"] == 1
+    assert left_out(server)["unknown-token"] == 1
 
 
 def test_answers_go_to_the_port_of_the_hello_and_not_to_where_it_came_from(server: OscServer):
@@ -161,13 +175,13 @@ def test_a_job_can_be_cancelled_at_any_time(jobs: MemoryQueue, device: Device):
     assert jobs.jobs(1)[0].state == "cancelled"
 
 
-def test_after_a_restart_the_device_is_told_how_its_job_ended(jobs: MemoryQueue, insert: Path):
-    with OscServer(jobs, SECRET, to_spec, port=0) as server, Device(server.port) as device:
+def test_after_a_restart_the_device_is_told_how_its_job_ended(jobs: MemoryQueue, insert: Path, tmp_path: Path):
+    with OscServer(jobs, SECRET, to_spec, tmp_path, port=0) as server, Device(server.port) as device:
         device.open()
         device.request("job-1")
         device.expect("job/accepted")
     jobs.move(jobs.submissions[0], "ended", state="done", insert=str(insert))
-    with OscServer(jobs, SECRET, to_spec, port=0) as server, Device(server.port) as device:
+    with OscServer(jobs, SECRET, to_spec, tmp_path, port=0) as server, Device(server.port) as device:
         device.open()
         assert device.expect("job/result")[0] == "job-1"
 
@@ -194,6 +208,69 @@ def test_a_slow_disk_does_not_keep_others_waiting(server: OscServer, jobs: Memor
         device.expect("job/accepted")
 
 
+def test_a_drive_that_sleeps_keeps_only_the_device_waiting_that_asked_for_it(jobs: MemoryQueue, tmp_path: Path):
+    entered, go_on = threading.Event(), threading.Event()
+
+    def sleepy(request: bytes, job_id: str) -> JobSpec:
+        if b"asleep" in request:
+            entered.set()
+            assert go_on.wait(10.0)
+        return to_spec(request, job_id)
+
+    with (
+        OscServer(jobs, SECRET, sleepy, tmp_path, port=0) as server,
+        Device(server.port) as one,
+        Device(server.port, "inst-b", "token-bbbb") as two,
+    ):
+        one.open()
+        two.open()
+        one.request("job-1", note="asleep")
+        assert entered.wait(10.0)
+        one.request("job-2")
+        two.request("job-1")
+        two.expect("job/accepted")
+        assert len(jobs.submissions) == 1
+        go_on.set()
+        assert [one.expect("job/accepted") for _ in range(2)] == [["job-1"], ["job-2"]], "in their order"
+
+
+def test_after_a_start_what_a_device_has_is_known_though_hundreds_of_others_came_later(tmp_path: Path, insert: Path):
+    spec = JobSpec(str(Path("/a.wav").absolute()), str(tmp_path))
+    owner = owner_of("inst-a")
+    with JobStore(tmp_path / "jobs.sqlite3") as store:
+        store.add(Job(job_id((owner, "done")), "osc", 0, spec, "done", insert=str(insert), ended_s=1.0))
+        store.add(Job(job_id((owner, "waiting")), "osc", 0, spec))
+        for number in range(KNOWN_JOBS + 1):
+            store.add(Job(f"watch-{number}", "watch", 20, spec))
+        queue = JobQueue(store)
+        with OscServer(queue, SECRET, to_spec, tmp_path, port=0) as server, Device(server.port) as device:
+            assert device.open()["busy"] == KNOWN_JOBS + 2
+            assert device.expect("job/accepted") == ["waiting"]
+            assert device.expect("job/result")[0] == "done"
+
+
+def test_a_list_of_jobs_that_is_locked_at_the_start_is_told_of_when_it_can_be_read(
+    tmp_path: Path, insert: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bridge.osc.server.RECALL_EVERY_S", 0.05)
+    spec = JobSpec(str(Path("/a.wav").absolute()), str(tmp_path))
+    done = Job(job_id((owner_of("inst-a"), "done")), "osc", 0, spec, "done", insert=str(insert), ended_s=1.0)
+    with JobStore(tmp_path / "jobs.sqlite3") as store:
+        store.add(done)
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite3", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with JobStore(tmp_path / "jobs.sqlite3", busy_timeout_s=0.05) as store:
+            queue = JobQueue(store)
+            with OscServer(queue, SECRET, to_spec, tmp_path, port=0) as server, Device(server.port) as device:
+                device.open()
+                device.request("new")
+                assert device.expect("job/error")[:2] == ["new", "locked"]
+                other.close()
+                while device.expect("job/result")[0] != "done":
+                    pass
+
+
 def test_a_mistake_with_one_job_is_logged_once_and_costs_nobody_else(
     jobs: MemoryQueue, device: Device, server: OscServer, caplog: pytest.LogCaptureFixture
 ):
@@ -205,7 +282,7 @@ def test_a_mistake_with_one_job_is_logged_once_and_costs_nobody_else(
     device.expect("pong")
     device.request("job-2")
     assert device.expect("job/accepted") == ["job-2"]
-    assert server.left_out()["internal"] >= 1
+    assert left_out(server)["internal"] >= 1
     assert caplog.text.count("Traceback") == 1
 
 
@@ -250,28 +327,6 @@ def test_a_network_that_loses_doubles_and_reorders_a_fifth_loses_no_job(
     assert len(jobs.submissions) == 1
 
 
-def garbage(count: int, token: str, seed: int) -> Iterator[bytes]:
-    """Random bytes, and messages with bytes changed: some of a stranger, some of a device in session."""
-    chance = random.Random(seed)
-    good = [
-        encode("ping", token=token, inst="inst-a", seq=1),
-        encode("job/part", token=token, job="junk", idx=3, total=9, chunk="%7B" * 100),
-        encode("job/cancel", token=token, job="junk"),
-        encode("job/resultack", token=token, job="junk"),
-        encode("hello", json=json.dumps(hello(secret="wrong", rx=9))),
-        *(message(row.name, *(5 if arg.tag == "i" else "x" * 8 for arg in row.args)) for row in MESSAGES),
-        b"#bundle\0" + bytes(8),
-    ]
-    for _ in range(count):
-        if chance.random() < 0.3:
-            yield chance.randbytes(chance.randrange(1, 1400))
-            continue
-        data = bytearray(chance.choice(good))
-        for _ in range(chance.randrange(1, 5)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
-        yield bytes(data[: chance.choice([len(data), len(data), chance.randrange(len(data) + 1)])])
-
-
 def open_handles() -> int:
     """Open files and sockets of this process; 0 where that can't be told."""
     handles = Path("/proc/self/fd")
@@ -309,8 +364,8 @@ def test_a_flood_of_garbage_stops_neither_a_job_nor_an_answer(
                 late.append(time.monotonic() - asked_s)
     late.sort()
     assert late[int(0.99 * len(late))] <= PONG_S, f"worst {late[-1]:.3f} s"
-    assert sum(server.left_out().values()) > count / 2
-    assert server.left_out().get("internal", 0) == 0
+    assert sum(left_out(server).values()) > count / 2
+    assert left_out(server).get("internal", 0) == 0
     assert len(caplog.records) < 100 + count / 1000
     assert open_handles() == handles
     assert peak_memory_kb() - memory_kb < 30_000

@@ -20,6 +20,7 @@ import soundfile
 
 from bridge.errors import InvalidRequest
 from bridge.jobs.clip_request import spec_from_request
+from bridge.jobs.ledger import MAX_STARTS
 from bridge.jobs.model import Job, JobEvent, JobSpec, Options, spec_to_json
 from bridge.jobs.queue import JobQueue
 from bridge.jobs.refusals import QueueFull, QueueStopped, StoreLocked, UnknownJob
@@ -265,6 +266,34 @@ def test_signs_of_life_keep_a_slow_worker_alive(tmp_path, standin, spec):
         assert witness.wait("ended", "a")[0].job.state == "done"
 
 
+#: A real worker whose engine is Demucs' way of working: it waits for a child that never says a word again.
+WAITS_FOR_EVER = """
+import threading
+from bridge.jobs import worker_main
+from bridge.progress import Progress
+from bridge.separation.waiting import while_waiting
+
+def work(spec, teller, cancelled):
+    def hung():
+        threading.Event().wait()
+        yield 1
+    list(while_waiting(hung, Progress(teller.report, cancelled, alive=teller.alive).stage("separate")))
+
+worker_main.ALIVE_GAP_S = 0.1
+worker_main.work = work
+worker_main.main()
+"""
+
+
+def test_a_real_worker_whose_engine_waits_for_ever_counts_as_hung(tmp_path, spec):
+    start = partial(start_worker, command=[sys.executable, "-c", WAITS_FOR_EVER])
+    with opened(tmp_path, start, hang_timeout_s=3.0) as (queue, witness):
+        queue.submit("a", "osc", spec())
+        witness.wait("progress", "a")
+        ended = witness.wait("ended", "a")[0].job
+    assert (ended.state, ended.error_code) == ("failed", "hung")
+
+
 def test_only_the_first_end_of_a_worker_counts(tmp_path, standin, spec):
     code = "finish(); say(event='error', code='internal', text='x'); finish(); time.sleep(600)"
     with opened(tmp_path, standin(code)) as (queue, witness):
@@ -335,28 +364,15 @@ def test_before_it_is_entered_a_queue_accepts_and_cancels_and_starts_nothing(tmp
     assert sorted(witness.ids("ended")) == ["new", "old", "older"]
 
 
-def test_a_job_that_was_running_in_each_of_three_crashes_fails(tmp_path, standin, spec):
-    with JobStore(tmp_path / "jobs.sqlite3") as store, JobQueue(store, standin(WAITS)) as queue:
-        queue.submit("a", "osc", spec())
-        until(lambda: started(tmp_path / "out"))
-        crashed = queue.get("a")
-        queue.stop()
-        store.save(crashed.__class__(**{**_fields(crashed), "attempts": 2}))
-    with opened(tmp_path, standin(WAITS)) as (queue, witness):
-        witness.wait("started", "a")
-        third = queue.get("a")
-        queue.stop()
-    assert third.attempts == 3
+@pytest.mark.parametrize("starts,state", [(50, "queued"), (MAX_STARTS, "failed")])
+def test_deaths_of_the_daemon_cost_a_job_only_when_there_is_no_end_to_them(tmp_path, spec, starts, state):
     with JobStore(tmp_path / "jobs.sqlite3") as store:
-        store.save(third)
-    with opened(tmp_path, standin(WAITS)) as (queue, witness):
-        ended = witness.wait("ended", "a")[0].job
-        assert (ended.state, ended.error_code) == ("failed", "crashed")
-        assert "3 times" in ended.error_text
-
-
-def _fields(job) -> dict:
-    return {name: getattr(job, name) for name in job.__struct_fields__}
+        store.add(Job("a", "osc", 0, spec(), "running", attempts=starts))
+        queue = JobQueue(store, concurrency=0)
+        with queue:
+            job = queue.get("a")
+    assert (job.state, job.error_code) == (state, "crashed" if state == "failed" else "")
+    assert state == "queued" or f"{MAX_STARTS} times" in job.error_text
 
 
 def test_a_failing_listener_disturbs_neither_the_queue_nor_the_others(tmp_path, standin, spec, caplog):
@@ -440,13 +456,69 @@ def test_while_the_database_is_locked_jobs_are_refused_and_ends_are_kept_for_lat
     assert witness.ids("started") == witness.ids("ended") == ["a", "b"]
 
 
+def test_a_database_that_is_locked_at_the_start_is_waited_for_and_loses_nothing(tmp_path, standin, spec, caplog):
+    with JobStore(tmp_path / "jobs.sqlite3") as store:
+        store.add(Job("cut", "osc", 0, spec("cut"), "running", attempts=1))
+        store.add(Job("waiting", "osc", 0, spec("waiting")))
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite3", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with opened(tmp_path, standin(FINISHES)) as (queue, witness):
+            assert "another program holds" in queue.problems[0]
+            for refused in (lambda: queue.submit("new", "osc", spec("new")), lambda: queue.cancel("waiting")):
+                with pytest.raises(StoreLocked):
+                    refused()
+            assert queue.active() == []
+            other.close()
+            witness.wait("ended", "cut", "waiting")
+            assert queue.submit("new", "osc", spec("new")).state == "queued"
+            ended = witness.wait("ended", "cut", "waiting", "new")
+    assert [(event.job.state, event.job.attempts) for event in ended] == [("done", 2), ("done", 1), ("done", 1)]
+    assert sum("must wait" in record.message for record in caplog.records) <= 1
+
+
+def test_a_database_that_is_locked_for_long_is_asked_less_and_less_and_complained_of_once(
+    tmp_path, standin, spec, caplog, monkeypatch
+):
+    waits = []
+    with opened(tmp_path, standin(WAITS)) as (queue, witness):
+        queue.submit("a", "osc", spec("a"))
+        witness.wait("progress", "a")
+        stopping = queue._stopping.wait
+        monkeypatch.setattr(queue._stopping, "wait", lambda wait_s: waits.append(wait_s) or stopping(0.001))
+        with locked(tmp_path):
+            (tmp_path / "out" / "go").touch()
+            until(lambda: len(waits) >= 7)
+        witness.wait("ended", "a")
+    assert waits[:7] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+    assert sum("must wait" in record.message for record in caplog.records) == 1
+
+
+def test_what_cannot_be_kept_again_after_the_database_was_lost_disturbs_no_change(tmp_path, standin, spec, caplog):
+    with opened(tmp_path, standin(FINISHES), concurrency=0) as (queue, _):
+        queue.submit("old", "osc", spec("old"))
+        database = queue._store._database
+        database.read(lambda connection: connection.execute("DELETE FROM jobs"))
+        database.generation += 1  # as after one that was corrupt
+        database.read(
+            lambda connection: connection.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON jobs WHEN new.id = 'old' BEGIN SELECT RAISE(FAIL, 'full'); END"
+            )
+        )
+        assert queue.submit("new", "osc", spec("new")).state == "queued"
+        assert "can't be kept in the new database yet" in caplog.text
+        database.read(lambda connection: connection.execute("DROP TRIGGER full"))
+        queue.submit("newer", "osc", spec("newer"))
+        assert {job.id for job in peek(tmp_path / "jobs.sqlite3", 9)} == {"old", "new", "newer"}
+
+
 def test_when_the_database_turns_out_corrupt_no_waiting_or_running_job_is_lost(tmp_path, standin, spec):
     with opened(tmp_path, standin(WAITS)) as (queue, witness):
         for job_id in "abc":
             queue.submit(job_id, "osc", spec(job_id))
         witness.wait("progress", "a")
         path = tmp_path / "jobs.sqlite3"
-        connection = queue._store._connection
+        connection = queue._store._database._connection
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         path.write_bytes(path.read_bytes()[:4096] + os.urandom(100_000))
         connection.execute("PRAGMA shrink_memory")  # so that it reads what is on disk
@@ -488,7 +560,7 @@ def note(event):
         news.release()
 
 with JobStore(folder / "jobs.sqlite3") as store:
-    queue = JobQueue(store, functools.partial(start_worker, command=command), max_attempts=1000)
+    queue = JobQueue(store, functools.partial(start_worker, command=command))
     queue.subscribe(note)
     with queue:
         for job_id in ids:

@@ -24,7 +24,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 pytestmark = [
     pytest.mark.peer,
-    pytest.mark.slow,
     pytest.mark.skipif(
         shutil.which("jackd") is None or shutil.which("jack_wait") is None, reason="needs jackd (Debian: jackd2)"
     ),
@@ -105,12 +104,18 @@ def child_of(process: subprocess.Popen[str]) -> int:
     return int(children[0])
 
 
-def test_every_note_of_a_stream_arrives_once_in_time_and_ends(receiver: Any, tmp_path: Path):
-    song = tool.make_song(tmp_path / "song", 300, 100.0)
-    position, zero_s = tool.stream(song, receiver, patience_s=20.0)
-    assert receiver.until(lambda heard: heard.begun >= 300 and is_quiet(heard))
-    assert position.begun == receiver.heard.begun == 300
+def test_every_note_of_a_stream_arrives_once_and_ends(receiver: Any, tmp_path: Path):
+    position, _ = tool.stream(tool.make_song(tmp_path / "song", 100, 100.0), receiver, patience_s=20.0)
+    assert receiver.until(lambda heard: heard.begun >= 100 and is_quiet(heard))
+    assert position.begun == receiver.heard.begun == 100
     assert receiver.heard.begun_twice == 0
+
+
+@pytest.mark.slow
+def test_notes_arrive_in_time(receiver: Any, tmp_path: Path):
+    song = tool.make_song(tmp_path / "song", 300, 100.0)
+    _, zero_s = tool.stream(song, receiver, patience_s=20.0)
+    assert receiver.until(lambda heard: heard.begun >= 300)
     delays = tool.arrival_delays_ms(receiver.heard, zero_s, song)
     # What is early is wrong on any machine; how late notes are on a machine that does other things is for the tool.
     assert min(delays) > -1.0
@@ -146,6 +151,7 @@ def test_no_note_hangs_when_the_playing_process_is_told_to_end(receiver: Any, pl
     assert re.fullmatch(r"stembridge: the process that plays was told to end; .*\n", stderr)
 
 
+@pytest.mark.slow
 def test_no_note_hangs_when_the_playing_process_is_killed(receiver: Any, tmp_path: Path):
     song = tool.make_song(tmp_path / "song", 4000, 50.0)
     with Streamer("Stembridge", "jack") as streamer:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.model import BeatGrid, Note
+from bridge.model import BeatGrid, MidiOptions, Note
 from bridge.music.timeline import Timeline
 from bridge.write.midi import MidiPart, part_file, song_file
 
@@ -25,15 +25,16 @@ NOTES = {
     "vocals": [Note(1.0, 2.0, 65, 100, bend=((0.0, -0.4), (0.3, 0.2)))],
     "drums": [Note(beat_s, beat_s + 0.05, (36, 42, 38, 46)[index % 4], 100) for index, beat_s in enumerate(BEATS_S)],
 }
+MARKERS = [(0.0, "N"), (BEATS_S[0], "Section A"), (BEATS_S[0], "Am7"), (BEATS_S[4], "F#m")]
 #: Half a tick at this tempo, and rounding to whole microseconds a beat over the song.
 TOLERANCE_S = 0.0008
 
 
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
-    parts = [MidiPart.of(name, notes, pitch_bend=True) for name, notes in NOTES.items()]
+    parts = [MidiPart.of(name, notes, MidiOptions(pitch_bend=True)) for name, notes in NOTES.items()]
     path = tmp_path / "song.mid"
-    path.write_bytes(song_file(parts, TIMELINE, key="A minor"))
+    path.write_bytes(song_file(parts, TIMELINE, key="A minor", markers=MARKERS))
     return path
 
 
@@ -105,6 +106,9 @@ def test_midicsv_reads_a_song(song: Path):
     assert [row[3] for row in rows if row[2] == "Title_t"] == ["song", "bass", "melody", "vocals", "drums"]
     assert 60e6 / int([row for row in rows if row[2] == "Tempo"][-1][3]) == pytest.approx(117.3, abs=0.001)
     assert [row[3:] for row in rows if row[2] == "Key_signature"] == [["0", "minor"]]
+    markers = [row for row in rows if row[2] == "Marker_t"]
+    assert [(row[0], row[3]) for row in markers] == [("1", text) for _, text in MARKERS]
+    assert int(markers[3][1]) - int(markers[1][1]) == 4 * 480
     tempo = [row for row in rows if row[2] == "Tempo"]
     for number, name in enumerate(NOTES, start=2):
         track = [row for row in rows if row[0] == str(number)]

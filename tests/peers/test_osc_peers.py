@@ -18,7 +18,7 @@ import pytest
 
 from bridge.osc.generate import ROOT
 from bridge.osc.server import OscServer
-from tests.integration.osc_support import PREFIX, SECRET, MemoryQueue, chunks_of, hello, text, to_spec
+from tests.integration.osc_support import PREFIX, SECRET, MemoryQueue, chunks_of, hello, left_out, text, to_spec
 
 pytestmark = pytest.mark.peer
 
@@ -78,7 +78,7 @@ def test_oscsend_and_oscdump_drive_a_conversion(dump: Dump, tmp_path: Path):
     insert = tmp_path / "Füße 1.json"
     insert.write_bytes(b'{"clips":[]}')
     jobs = MemoryQueue()
-    with OscServer(jobs, SECRET, to_spec, port=0) as server:
+    with OscServer(jobs, SECRET, to_spec, tmp_path, port=0) as server:
         port = server.port
         while True:  # until oscdump listens
             oscsend(port, "hello", "s", json.dumps(hello(rx=dump.port)))
@@ -115,8 +115,8 @@ def test_oscsend_and_oscdump_drive_a_conversion(dump: Dump, tmp_path: Path):
 
 
 @needs_liblo
-def test_oscsend_is_refused_with_a_wrong_secret_and_with_wrong_types(dump: Dump):
-    with OscServer(MemoryQueue(), SECRET, to_spec, port=0) as server:
+def test_oscsend_is_refused_with_a_wrong_secret_and_with_wrong_types(dump: Dump, tmp_path: Path):
+    with OscServer(MemoryQueue(), SECRET, to_spec, tmp_path, port=0) as server:
         while True:
             oscsend(server.port, "hello", "s", json.dumps(hello(rx=dump.port, secret="guess")))
             try:
@@ -131,7 +131,7 @@ def test_oscsend_is_refused_with_a_wrong_secret_and_with_wrong_types(dump: Dump)
             oscsend(server.port, "ping", types, "token-aaaa", "inst-a", *([seq] if seq else []))
         oscsend(server.port, "ping", "ssi", "token-aaaa", "inst-a", 2)
         assert dump.expect("pong") == 'ssi "token-aaaa" "inst-a" 2'
-        assert server.left_out()["wrong-types"] == 6
+        assert left_out(server)["wrong-types"] == 6
 
 
 @pytest.mark.skipif(NODE is None, reason="Node.js is not installed")

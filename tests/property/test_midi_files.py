@@ -9,7 +9,7 @@ import mido
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.model import BeatGrid, Note
+from bridge.model import BeatGrid, MidiOptions, Note
 from bridge.music.timeline import Timeline
 from bridge.write.midi import MidiPart, part_file, song_file
 
@@ -47,7 +47,7 @@ def test_every_note_on_has_its_note_off_and_none_sounds_twice(
     found: list[Note], timeline: Timeline, bend: bool
 ) -> None:
     sounding: Counter[int] = Counter()
-    for _, message in seconds(part_file(MidiPart.of("bass", found, pitch_bend=bend), timeline)):
+    for _, message in seconds(part_file(MidiPart.of("bass", found, MidiOptions(pitch_bend=bend)), timeline)):
         if message.type == "note_on":
             sounding[message.note] += 1
         elif message.type == "note_off":
@@ -78,7 +78,7 @@ def test_the_wheel_is_in_the_middle_for_notes_without_a_contour_and_at_the_end(
     bent = {timeline.seconds_to_ticks(note.onset_s) for note in found if note.bend}
     tick = 0
     for message in mido.MidiFile(
-        file=io.BytesIO(part_file(MidiPart.of("bass", found, pitch_bend=True), timeline))
+        file=io.BytesIO(part_file(MidiPart.of("bass", found, MidiOptions(pitch_bend=True)), timeline))
     ).tracks[0]:
         tick += message.time
         if message.type == "pitchwheel":

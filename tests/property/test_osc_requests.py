@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from urllib.parse import unquote
 
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from bridge.osc.codec import Value, decode, encode, to_json
 from bridge.osc.inbox import Inbox
 from bridge.osc.orders import Clerk, Tell
+from bridge.osc.shelf import Shelf
 from bridge.osc.switchboard import Switchboard
 from tests.integration.osc_support import SECRET, MemoryQueue, chunks_of, hello, to_spec
 
@@ -47,7 +49,7 @@ class Story:
         self.now_s = 0.0
         self.queue = MemoryQueue()
         self.board = Switchboard(SECRET, 17900, "0")
-        self.clerk = Clerk(self.queue, to_spec)
+        self.clerk = Clerk(self.queue, to_spec, Shelf(Path("/nowhere")))
         self.queue.subscribe(lambda event: self.board.job_moved(event.job, self.now_s))
         self.ends: dict[str, set[tuple[str, Value]]] = {}
         self.do("hello", "")

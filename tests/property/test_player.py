@@ -28,14 +28,18 @@ notes = st.builds(
     st.integers(1, 127),
 )
 parts = st.dictionaries(st.sampled_from(sorted(CHANNELS)), st.lists(notes, max_size=12), min_size=1)
-#: What happens to a player: (how much time passes, what then, a number for it).
+#: What happens to a player: how much time passes, and what then.
 doings = st.lists(
-    st.tuples(
-        st.integers(0, 60).map(lambda step: step * 0.011),
-        st.sampled_from(["play", "stop", "seek", "mute", "speed", "look"]),
-        st.integers(0, 20),
-    ),
+    st.tuples(st.integers(0, 60).map(lambda step: step * 0.011), st.sampled_from(["play", "stop", "look"])),
     max_size=30,
+)
+options = st.builds(
+    Options,
+    loop=st.booleans(),
+    clock=st.booleans(),
+    from_bar=st.integers(1, 4),
+    speed=st.integers(1, 25).map(lambda tenths: tenths / 10),
+    muted=st.frozensets(st.sampled_from(sorted(CHANNELS))),
 )
 
 
@@ -69,38 +73,30 @@ class Ear:
                 self.sounding.remove(note)
 
 
-def do(player: Player, ear: Ear, now_s: float, what: str, number: int) -> None:
+def do(player: Player, ear: Ear, now_s: float, what: str) -> None:
     match what:
         case "play":
             ear.listen(player.play(now_s))
         case "stop":
             ear.listen(player.stop(now_s))
             assert not ear.sounding
-        case "seek":
-            ear.listen(player.seek(now_s, number * 0.25))
-            assert not ear.sounding
-        case "mute":
-            muted = {part for bit, part in enumerate(sorted(CHANNELS)) if number >> bit & 1}
-            ear.listen(player.mute(now_s, muted))
-            assert not {CHANNELS[part] for part in muted} & {channel for channel, _ in ear.sounding}
-        case "speed":
-            ear.listen(player.set_speed(now_s, 0.5 + number / 10))
         case _:
             ear.listen(player.due(now_s))
 
 
-@given(parts, doings, st.booleans(), st.booleans(), st.integers(1, 4))
+@given(parts, doings, options)
 def test_every_note_that_begins_ends_whatever_is_done(
-    found: dict[str, list[TimedNote]], done: list[tuple[float, str, int]], loop: bool, clock: bool, from_bar: int
+    found: dict[str, list[TimedNote]], done: list[tuple[float, str]], how: Options
 ):
-    player, ear = Player(score_of(found), Options(loop=loop, clock=clock, from_bar=from_bar)), Ear()
+    player, ear = Player(score_of(found), how), Ear()
     now_s = 100.0
     ear.listen(player.play(now_s))
-    for after_s, what, number in done:
+    for after_s, what in done:
         now_s += after_s
-        do(player, ear, now_s, what, number)
+        do(player, ear, now_s, what)
     ear.listen(player.stop(now_s))
     assert not ear.sounding
+    assert not {CHANNELS[part] for part in how.muted} & {channel for channel, _ in ear.begun}
     assert player.next_due_s() is None
 
 

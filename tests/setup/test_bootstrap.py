@@ -90,6 +90,12 @@ def test_the_supported_pythons_are_those_of_the_metadata() -> None:
     assert project["requires-python"] == f">={oldest[0]}.{oldest[1]},<{newest[0]}.{newest[1] + 1}"
 
 
+def test_all_tests_run_two_at_a_time_and_chosen_ones_alone(tmp_path: Path) -> None:
+    checkout = bootstrap.Checkout(tmp_path)
+    assert "--numprocesses=2" in (bootstrap.command_line(checkout, "test", []) or ())
+    assert (bootstrap.command_line(checkout, "test", ["-m", "slow"]) or [])[-3:] == ["pytest", "-m", "slow"]
+
+
 def test_the_version_of_a_package_is_read_from_the_lock() -> None:
     lock = "torchvision==1\n    # via torch==3\ntorch==2.13.0 ; sys_platform == 'linux'\n"
     assert bootstrap.locked_version(lock, "torch") == "2.13.0"

@@ -112,6 +112,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFi
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert held == package
     assert {"bridge/data/demo/song.flac", "bridge/data/demo/song.mid"} <= held
+    assert {"bridge/data/device/Stembridge.amxd", "bridge/data/device/Stembridge MIDI.amxd"} <= held
 
 
 def test_the_wheel_has_its_licence_its_version_and_its_command(wheel: zipfile.ZipFile) -> None:

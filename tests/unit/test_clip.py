@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bridge.errors import AudioUnreadable, InvalidRequest
 from bridge.jobs.clip_request import check_file, folder_name, native_path, spec_from_request
 from bridge.jobs.model import JobSpec, spec_from_json, spec_to_json
-from bridge.live.clip import CONTEXT_S, MAX_REQUEST_BYTES, ClipFacts, parse_clip
+from bridge.live.clip import CONTEXT_S, MAX_MARKERS, MAX_REQUEST_BYTES, ClipFacts, parse_clip
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -73,6 +73,26 @@ def test_a_request_is_read() -> None:
 )
 def test_warp_markers_are_read_in_every_shape_that_live_gives_them(markers: object) -> None:
     assert parse_clip(request(warp_markers=markers)) == parse_clip(request())
+
+
+def test_as_many_warp_markers_as_a_clip_may_have_fit_in_a_request() -> None:
+    from urllib.parse import quote
+
+    from bridge.osc.protocol import MAX_REQUEST_CHARS
+
+    beats = [20_000 / 3 + number / 7 for number in range(MAX_MARKERS)]
+    sent = request(warp_markers=[[beat * 60.0 / 131.0, beat] for beat in beats])
+    assert 1_000_000 < len(quote(sent, safe="")) <= MAX_REQUEST_CHARS == MAX_REQUEST_BYTES
+    assert len(parse_clip(sent).warp_markers) == MAX_MARKERS
+    with pytest.raises(InvalidRequest):
+        parse_clip(request(warp_markers=[[beat, beat] for beat in (*beats, 1e6)]))
+
+
+def test_an_unwarped_clip_is_converted_to_its_end_though_the_tempo_is_another_by_then() -> None:
+    edges = {"loop_start": 1.0, "loop_end": 9.0, "start_time": 16.0}
+    unwarped = {"warping": 0, "warp_markers": None, "is_arrangement": 1, "tempo": 120.0, **edges}
+    slower = parse_clip(request(**unwarped, end_time=24.0))  # 8 beats took 8 s; at the tempo of now they'd take 4 s
+    assert slower.heard_s() == (1.0, 9.0)
 
 
 def test_whole_numbers_may_be_written_as_floats() -> None:

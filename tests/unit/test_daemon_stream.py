@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.daemon_stream import Playback
+from bridge.daemon_stream import MOST_WAITING, Playback
 from bridge.jobs.model import Job, JobEvent, JobSpec, Options
 from bridge.jobs.news import Found
+from tests.integration.daemon_support import until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in waits for its pipe and a file at once")
 
@@ -20,6 +21,9 @@ PATIENCE_S = 20.0
 PLAYER = """
 import json, os, select, sys
 folder = os.path.dirname(sys.argv[0])
+if os.path.exists(os.path.join(folder, "no system")):
+    os.write(1, b'{"is":"failed","number":0,"code":"no-midi","text":"no MIDI system works here"}\\n')
+    os._exit(4)
 log = open(os.path.join(folder, "orders"), "a")
 def say(**report):
     os.write(1, json.dumps(report).encode() + b"\\n")
@@ -43,6 +47,9 @@ while True:
                 if os.path.exists(os.path.join(folder, "die")):
                     os.remove(os.path.join(folder, "die"))
                     os._exit(1)
+            elif order["do"] == "load" and "fatal" in order["folder"]:
+                say(**{"is": "bye"}, reason="terminated")
+                os._exit(0)
             elif order["do"] == "load":
                 song, plays = order["folder"], False
                 say(**{"is": "loaded"}, number=order["number"], parts=[], bars_s=[], end_s=1, pitches={})
@@ -94,6 +101,12 @@ class Scene:
     def put_back(self, job: Job) -> None:
         self._playback.on_event(JobEvent(Job(job.id, job.origin, 0, job.spec, "queued"), "progress"))
 
+    def until_idle(self) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while self._playback._is_busy or self._playback._waiting:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+
     def until(self, *story: str) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
         while (heard := self.story) != list(story):
@@ -103,10 +116,22 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def said() -> list[str]:
+    """What the user was told."""
+    return []
+
+
+@pytest.fixture
+def playback(tmp_path: Path, said: list[str]) -> Playback:
     script = tmp_path / "player.py"
     script.write_text(textwrap.dedent(PLAYER))
-    with Playback("Stembridge", "", lambda line: None, (sys.executable, "-I", "-S", str(script))) as playback:
+    command = (sys.executable, "-I", "-S", str(script))
+    return Playback("Stembridge", "", said.append, command, retries_s=(0.05,))
+
+
+@pytest.fixture
+def scene(playback: Playback, tmp_path: Path) -> Iterator[Scene]:
+    with playback:
         yield Scene(tmp_path, playback)
 
 
@@ -201,3 +226,69 @@ def test_ending_does_not_wait_for_a_conversion_that_is_heard(scene, job) -> None
     scene._playback.__exit__(None, None, None)
     assert time.monotonic() - began_s < 2.0
     assert not scene._playback._thread.is_alive()
+
+
+def test_a_conversion_that_was_left_for_later_isnt_begun_in_its_middle_when_nothing_is_heard_any_more(
+    scene, job, tmp_path
+) -> None:
+    scene.end(job("a"), result="/out/long")
+    scene.until("long", "play")
+    scene.found(job("b"), "bass")
+    (tmp_path / "go").touch()
+    scene.until_idle()
+    scene.found(job("b"), "drums")
+    scene.until_idle()  # nothing was put down to be played
+    scene.found(job("c"), "bass")
+    scene.until("long", "play", "grow", "bass", "play")
+    scene.end(job("c"))
+    scene.end(job("b"))
+    scene.until("long", "play", "grow", "bass", "play", "complete", "whole", "play")
+
+
+def test_of_many_results_that_wait_the_last_are_heard(scene, job, tmp_path) -> None:
+    scene.end(job("a"), result="/out/long")
+    scene.until("long", "play")
+    for number in range(MOST_WAITING + 2):
+        scene.end(job(f"b{number}"), result=f"/out/{number}")
+    (tmp_path / "go").touch()
+    later = [word for number in range(2, MOST_WAITING + 2) for word in (str(number), "play")]
+    scene.until("long", "play", *later)
+
+
+def test_streaming_begins_when_a_midi_system_comes_with_what_is_found_from_then_on(
+    playback, said, job, tmp_path
+) -> None:
+    (tmp_path / "no system").touch()
+    with playback:
+        scene = Scene(tmp_path, playback)
+        assert said == ["Note: notes are not streamed: no MIDI system works here"]
+        scene.found(job("a"), "bass")
+        scene.end(job("b"), result="/out/too early")
+        (tmp_path / "no system").unlink()
+        until(lambda: len(said) == 2, "the port")
+        assert said[1] == "Conversions are played to the MIDI port Stembridge"
+        scene.found(job("a"), "drums")
+        scene.end(job("a"))
+        scene.until("whole", "play")
+
+
+def test_a_player_that_was_told_to_end_is_started_again_for_the_next_result(scene, job) -> None:
+    scene.end(job("a"), result="/out/fatal")
+    scene.until("fatal")
+    scene.end(job("b"))
+    scene.until("fatal", "whole", "play")
+
+
+def test_a_song_that_breaks_the_thread_that_plays_does_not_silence_the_next(scene, job, caplog) -> None:
+    scene.found(job("a"), "bass", (1.0,))  # no note, which never comes; whatever does come is no worse
+    until(lambda: "job a could not be played" in caplog.text, "the fault")
+    scene.end(job("b"))
+    scene.until("grow", "whole", "play")
+
+
+def test_ending_does_not_wait_for_a_midi_system(playback, tmp_path) -> None:
+    (tmp_path / "no system").touch()
+    with playback:
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < 2.0
+    assert not playback._thread.is_alive()

@@ -1,13 +1,14 @@
 """Watched folders and the queue: which jobs are made, and what was missed while nobody watched."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bridge.config import Settings, WatchedFolder
-from bridge.daemon_watch import Intake, folders_of
-from bridge.errors import OutputUnwritable
+from bridge.daemon_watch import AGAIN_S, Intake, _number_of, folders_of
+from bridge.errors import InvalidRequest
 from bridge.inputs.ledger import Ledger
 from bridge.inputs.notes import note_for
 from bridge.jobs.model import Options
@@ -72,10 +73,67 @@ def test_an_end_that_nobody_watched_is_made_up_for(folder, recording, tmp_path) 
     ledger.close()
 
 
-def test_a_database_that_is_held_by_another_program_is_one_clear_line(folder, tmp_path, monkeypatch) -> None:
-    def held(path: Path) -> Ledger:
-        raise sqlite3.OperationalError("database is locked")
+def test_a_database_that_is_locked_at_the_start_is_said_and_waited_for(folder, recording, tmp_path) -> None:
+    Ledger(tmp_path / "watched.sqlite3").close()
+    queue = MemoryQueue()
+    with closing(sqlite3.connect(tmp_path / "watched.sqlite3", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        watching = intake(folder, queue, tmp_path)
+        watching._watcher._retry_s = 0.05
+        assert "another program holds" in watching.problems[0]
+        with watching:
+            other.close()
+            queue.wait(1)
 
-    monkeypatch.setattr("bridge.daemon_watch.Ledger", held)
-    with pytest.raises(OutputUnwritable, match="database is locked"):
-        intake(folder, MemoryQueue(), tmp_path)
+
+def test_folders_that_share_the_results_folder_get_folders_of_their_own_in_it(tmp_path) -> None:
+    places = [tmp_path / "a" / "Takes", tmp_path / "b" / "takes", tmp_path / "Loops"]
+    settings = Settings(out_dir=str(tmp_path / "out"), watch=tuple(WatchedFolder(str(place)) for place in places))
+    outs = [it.out for it in folders_of(settings)]
+    assert outs[2] == tmp_path / "out" / "Loops"
+    assert [out.name[:5] for out in outs[:2]] == ["Takes", "takes"]
+    assert len({out.name.lower() for out in outs}) == 3
+    assert {it.scope for it in folders_of(settings)} == {str(tmp_path / "out")}, "a further folder makes nothing anew"
+    alone = Settings(out_dir=str(tmp_path / "out"), watch=(WatchedFolder(str(places[2])),))
+    assert [(it.out, it.scope) for it in folders_of(alone)] == [(tmp_path / "out", str(tmp_path / "out"))]
+
+
+def test_one_output_folder_for_two_watched_folders_is_refused(tmp_path) -> None:
+    own = str(tmp_path / "own")
+    settings = Settings(watch=tuple(WatchedFolder(str(tmp_path / name), out=own) for name in "ab"))
+    with pytest.raises(InvalidRequest, match="give each its own"):
+        folders_of(settings)
+
+
+@pytest.mark.parametrize("code, jobs", [("output-unwritable", 2), ("audio-unreadable", 1)])
+def test_at_the_start_what_failed_for_a_reason_that_may_have_passed_is_tried_again(
+    folder, recording, tmp_path, code, jobs
+) -> None:
+    queue = MemoryQueue()
+    with intake(folder, queue, tmp_path) as watching:
+        [job_id] = queue.wait(1)
+        queue.subscribe(watching.on_event)
+        queue.move(job_id, "ended", state="failed", error_code=code, error_text="no")
+        note = note_for(recording)
+        until(note.exists, "the note")
+        assert ("by itself in 1 minute" in note.read_text()) == (code == "output-unwritable")
+    with intake(folder, queue, tmp_path):
+        other = recording.with_name("other.wav")
+        other.write_bytes(recording.read_bytes() + b"another content")
+        queue.wait(jobs + 1)
+    assert sum(queue.get(it).spec.source == str(recording) for it in queue.submissions) == jobs
+
+
+def test_tries_become_rarer_and_end() -> None:
+    assert list(AGAIN_S) == sorted(AGAIN_S)
+    assert [_number_of(job_id) for job_id in ("watch-00ff", "watch-00ff-1", "watch-00ff-12")] == [0, 1, 12]
+
+
+def test_the_user_is_told_of_a_recording_that_is_none(folder, recording, tmp_path) -> None:
+    said: list[str] = []
+    recording.write_text("no audio")
+    with Intake([folder], MemoryQueue(), tmp_path / "watched.sqlite3", said.append):
+        until(lambda: said, "the line")
+    assert len(said) == 1
+    assert said[0].startswith("Could not convert take.wav: It is not audio, whatever its name says.")

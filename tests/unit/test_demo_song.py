@@ -15,8 +15,11 @@ import pytest
 import soundfile
 
 from bridge.demo import Score, bundled_song, read_tracks, render_scores, score_against_truth
-from bridge.model import COMPONENT_OF_KEY, COMPONENTS, GM_DRUM, PARTS, Note
+from bridge.model import COMPONENT_OF_KEY, COMPONENTS, GM_DRUM, PARTS, BeatGrid, MidiOptions, Note
+from bridge.music.timeline import Timeline
+from bridge.progress import Progress
 from bridge.write import notes as note_files
+from bridge.write.result import find_harmony
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -57,6 +60,17 @@ def test_the_song_has_what_a_conversion_looks_for(truth: dict[str, list[Note]]):
     assert {note.pitch for note in truth["drums"]} == set(GM_DRUM.values())
     assert min(len(truth[part]) for part in PARTS) >= 60
     assert all(before.offset_s <= after.onset_s for before, after in pairwise(truth["vocals"]))
+
+
+def test_its_notes_are_in_a_minor_with_the_chords_that_were_composed(maker: ModuleType, truth: dict[str, list[Note]]):
+    beats = tuple(beat * 60 / maker.BPM for beat in range(maker.BARS * maker.BEATS_PER_BAR + 1))
+    timeline = Timeline.from_grid(BeatGrid(maker.BPM, beats, beats[::4]), beats[-1])
+    harmony = find_harmony({part: truth[part] for part in PARTS}, timeline, MidiOptions(), Progress())
+    assert harmony.key == "A minor"
+    for start_beat, beats_long, symbol in maker.chords():
+        middle_s = (start_beat + beats_long / 2) * 60 / maker.BPM
+        heard = next(chord.symbol for chord in harmony.chords if chord.start_s <= middle_s < chord.end_s)
+        assert heard.removesuffix("7") == symbol.removesuffix("7"), start_beat
 
 
 def test_the_recording_is_small_stereo_and_as_long_as_its_notes(truth: dict[str, list[Note]]):

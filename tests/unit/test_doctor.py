@@ -1,9 +1,12 @@
 """What the doctor finds on machines where something is wrong."""
 
+import errno
 import json
 import os
 import socket
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -124,8 +127,64 @@ def test_a_corrupt_list_of_jobs_is_said_and_left_as_it_is(tmp_path) -> None:
     looked_at = scene(tmp_path)
     looked_at.database.write_bytes(b"no database" * 1000)
     finding = only("Jobs", looked_at)
-    assert finding.verdict == "fail"
+    assert (finding.verdict, finding.text.count(str(looked_at.database))) == ("fail", 1)
+    assert "stembridge serve" in finding.mend
     assert looked_at.database.read_bytes() == b"no database" * 1000
+
+
+def test_a_list_of_jobs_whose_inside_is_damaged_is_said_too(tmp_path) -> None:
+    looked_at = scene(tmp_path)
+    with JobStore(looked_at.database) as store:
+        for number in range(100):
+            store.add(Job(id=f"{number}", origin="watch", priority=20, spec=JobSpec(source="/a", out_dir="/out")))
+    data = bytearray(looked_at.database.read_bytes())
+    for page in range(4, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 4096] = b"\xff" * 4096
+    looked_at.database.write_bytes(data)
+    finding = only("Jobs", looked_at)
+    assert (finding.verdict, finding.text.count(str(looked_at.database))) == ("fail", 1)
+    assert "stembridge serve" in finding.mend
+
+
+@pytest.mark.parametrize("data", [b"", None], ids=["empty", "without tables"])
+def test_a_list_of_jobs_that_was_never_begun_is_none_yet(tmp_path, data) -> None:
+    looked_at = scene(tmp_path)
+    if data is None:
+        with closing(sqlite3.connect(looked_at.database)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+    else:
+        looked_at.database.write_bytes(data)
+    assert only("Jobs", looked_at).verdict == "ok"
+
+
+def test_a_folder_that_may_not_be_looked_into_is_mended_where_it_is_closed(tmp_path, monkeypatch) -> None:
+    closed, stat = tmp_path / "closed", Path.stat
+    closed.mkdir()
+
+    def denied(self, **options):
+        if closed in self.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return stat(self, **options)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed)
+    findings = found("Folders", scene(tmp_path, out_dirs=(closed / "deeper" / "out",)))
+    [refused] = [finding for finding in findings if finding.verdict == "fail"]
+    assert f"{closed} can't be written to" in refused.text
+    assert str(closed) in refused.mend
+
+
+def test_what_may_not_be_read_is_not_mended_by_installing_again(tmp_path) -> None:
+    def denied(looked_at: Scene) -> list[Finding]:
+        raise PermissionError(errno.EACCES, "Permission denied", "/closed/secret")
+
+    [finding] = examine(scene(tmp_path), {"Secret": denied})
+    assert finding.mend == "make it readable for you: /closed/secret"
+
+
+def test_a_drive_that_is_not_there_is_said(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(doctor, "nearest", lambda folder: None)
+    assert {finding.verdict for finding in found("Folders", scene(tmp_path))} == {"fail"}
 
 
 def test_a_list_that_was_set_aside_is_said(tmp_path) -> None:
@@ -156,6 +215,8 @@ def test_a_port_that_another_program_holds_is_said(tmp_path) -> None:
         port = other.getsockname()[1]
         findings = found("Daemon", scene(tmp_path, osc_port=port))
     assert [(finding.name, finding.verdict) for finding in findings] == [("Daemon", "warn"), ("OSC port", "fail")]
+    assert f"UDP port {port} is taken" in findings[1].text
+    assert "give another port" in findings[1].mend
     assert [it.verdict for it in found("Daemon", scene(tmp_path, osc_port=port))] == ["warn", "ok"], "it is free again"
 
 

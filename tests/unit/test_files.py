@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -190,14 +191,14 @@ def test_a_file_where_the_output_folder_should_be_is_one_clear_line(tmp_path: Pa
     (tmp_path / "out").write_bytes(b"mine")
     with pytest.raises(OutputUnwritable) as caught:
         make_result(tmp_path / "out" / "song\nsong", {"a": b"1"})
-    assert "--out" in one_line(caught)
+    assert "use another folder" in one_line(caught)
     assert names_in(tmp_path) == ["out"]
 
 
 def test_a_name_that_is_too_long_is_one_clear_line_and_leaves_no_folders(tmp_path: Path) -> None:
     with pytest.raises(OutputUnwritable) as caught:
         make_result(tmp_path / "new" / ("x" * 256) / "song", {"a": b"1"})
-    assert "--out" in one_line(caught)
+    assert "use another folder" in one_line(caught)
     with pytest.raises(OutputUnwritable):
         make_result(tmp_path / "new" / ("x" * 256), {"a": b"1"})
     assert names_in(tmp_path) == []
@@ -252,7 +253,7 @@ def test_a_file_that_does_not_fit_is_one_clear_line_and_leaves_nothing(
 ) -> None:
     with small_file_limit(), pytest.raises(OutputUnwritable) as caught, ResultFolder(tmp_path / "song") as folder:
         write(folder)
-    assert "--out" in one_line(caught)
+    assert "use another folder" in one_line(caught)
     assert names_in(tmp_path) == []
 
 
@@ -349,6 +350,72 @@ def test_after_a_kill_between_the_last_two_steps_only_the_new_result_stays(tmp_p
     make_result(tmp_path / "other", {"a": b"1"})
     assert content(tmp_path / "song") == {"a": b"new", "mine": b"mine"}
     assert names_in(tmp_path) == ["other", "song"]
+
+
+def raise_unsupported(*_: object) -> None:
+    raise OSError(errno.EPERM, "as on a memory stick")
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_files_that_are_taken_over_stay_and_the_others_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    if not has_links:
+        monkeypatch.setattr(os, "link", raise_unsupported)
+    target = tmp_path / "song"
+    make_result(target, {"stems/a.wav": b"stem", "midi/a.mid": b"old", "loops/a.wav": b"old"})
+    (target / "mine").write_bytes(b"mine")
+    stem = (target / "stems/a.wav").stat().st_ino
+    with ResultFolder(target) as folder:
+        folder.write_bytes("midi/a.mid", b"new")
+        folder.write_bytes("manifest.json", manifest({"midi/a.mid": 3, "stems/a.wav": 4}))
+        folder.take_over(["stems/a.wav", "midi/a.mid"], (target / "manifest.json").read_bytes())
+    assert content(target) == {"stems/a.wav": b"stem", "midi/a.mid": b"new", "mine": b"mine"}
+    assert (target / "stems/a.wav").stat().st_ino == stem
+
+
+def take_over_a(target: Path, from_manifest: bytes) -> None:
+    with ResultFolder(target) as folder:
+        folder.write_bytes("manifest.json", manifest({"a": 1}))
+        folder.take_over(["a"], from_manifest)
+
+
+def test_nothing_is_taken_over_from_another_result(tmp_path: Path) -> None:
+    target = tmp_path / "song"
+    make_result(target, {"a": b"1", "b": b"2"})
+    with pytest.raises(OutputUnwritable) as caught:
+        take_over_a(target, from_manifest=b"of another result")
+    assert "try again" in one_line(caught)
+    assert content(target) == {"a": b"1", "b": b"2"}
+    assert names_in(tmp_path) == ["song"]
+
+
+def killed_while_updating(folder: Path) -> Path:
+    """The state after the earlier result was set aside, of which `b` is to be taken over."""
+    work = killed_while_replacing(folder)
+    (work / "old-0" / "b").write_bytes(b"kept")
+    (work / "old-0" / "manifest.json").write_bytes(manifest({"a": 3, "b": 4}))
+    (work / "takeover.json").write_text(json.dumps({"paths": ["b"], "manifest_sha256": ""}))
+    return work
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_an_update_that_was_killed_half_way_is_finished(tmp_path: Path, moved: bool) -> None:
+    work = killed_while_updating(tmp_path)
+    if moved:
+        (work / "old-0" / "b").rename(work / "new" / "b")
+    make_result(tmp_path / "other", {"a": b"1"})
+    assert content(tmp_path / "song") == {"a": b"new", "b": b"kept", "mine": b"mine"}
+    assert names_in(tmp_path) == ["other", "song"]
+
+
+def test_after_a_kill_nothing_is_taken_over_into_a_result_that_took_the_place(tmp_path: Path) -> None:
+    work = killed_while_updating(tmp_path)
+    hidden = work.rename(tmp_path / "hidden")
+    make_result(tmp_path / "song", {"a": b"newest"})
+    hidden.rename(work)
+    make_result(tmp_path / "other", {"a": b"1"})
+    assert content(tmp_path / "song") == {"a": b"newest", "mine": b"mine"}
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,27 @@ def test_a_stem_of_a_stretch_is_warped_as_its_source_is(tmp_path: Path) -> None:
     assert (stem["start_marker"], stem["end_marker"]) == (0.0, 8.0)
 
 
+def test_a_stem_is_as_loud_and_as_finely_tuned_as_its_source(tmp_path: Path) -> None:
+    folder = result_of(tmp_path / "r", {"bass": at(0.5)})
+    midi, audio = inserted(folder, clip_of(gain=0.375, pitch_coarse=-3, pitch_fine=-23.5))["clips"]
+    assert (audio["gain"], audio["pitch_coarse"], audio["pitch_fine"]) == (0.375, -3, -23.5)
+    assert "gain" not in midi
+
+
+def test_a_marker_almost_at_an_end_of_a_stem_is_left_out(tmp_path: Path) -> None:
+    folder = result_of(tmp_path / "r", {"bass": at(0.5)}, range_s=(1.0, 20.0))
+    markers = [[0.0, 0.0], [1.0005, 2.0], [5.0, 9.0], [19.9995, 40.0], [21.0, 42.0], [21.01, 42.02]]
+    _, audio = inserted(folder, clip_of(warp_markers=markers))["clips"]
+    assert [second for second, _ in audio["warp_markers"]] == [0.0, 4.0, 19.0]
+
+
+@pytest.mark.parametrize("scene_index,expected", [(0, 0), (3, 3), (-1, None)])
+def test_a_clip_without_a_scene_names_none(tmp_path: Path, scene_index: int, expected: int | None) -> None:
+    folder = result_of(tmp_path / "r", {"bass": at(0.5)}, stems=False)
+    [midi] = inserted(folder, clip_of(scene_index=scene_index))["clips"]
+    assert midi.get("scene") == expected
+
+
 def test_a_stem_of_an_unwarped_clip_has_its_edges_in_its_own_seconds(tmp_path: Path) -> None:
     folder = result_of(tmp_path / "r", {"bass": at(2.0)}, range_s=(1.0, 20.0))
     midi, stem = inserted(folder, clip_of(warping=False, warp_markers=[], loop_start=2.0, loop_end=5.0))["clips"]

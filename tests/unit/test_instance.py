@@ -1,5 +1,6 @@
 import logging
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import OutputUnwritable
-from bridge.instance import AlreadyRunning, Instance, is_locked, read_discovery, running, secret
+from bridge.instance import AlreadyRunning, Instance, is_locked, read_discovery, restore_secret, running, secret
 from bridge.logs import BACKUPS, logging_to
 
 REPOSITORY = Path(__file__).parents[2]
@@ -134,7 +135,7 @@ def test_many_who_ask_at_once_get_one_secret(tmp_path: Path) -> None:
 
 def test_the_log_is_bounded_and_ends_with_its_context(tmp_path: Path) -> None:
     log = logging.getLogger("bridge.test")
-    with logging_to(tmp_path / "logs", "info") as path:
+    with logging_to(tmp_path / "logs", "info", "hello", print) as path:
         for _ in range(100):
             log.info("x" * 100_000)
         log.debug("not so weighty")
@@ -146,15 +147,113 @@ def test_the_log_is_bounded_and_ends_with_its_context(tmp_path: Path) -> None:
     assert "after" not in path.read_text()
 
 
-def test_a_message_can_neither_pass_for_another_nor_move_the_cursor(tmp_path: Path) -> None:
-    with logging_to(tmp_path, "info") as path:
+def test_a_message_can_neither_pass_for_another_nor_move_the_cursor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # pytest would put the message into its report, and with it what is no Unicode.
+    monkeypatch.setattr(logging.getLogger("bridge"), "propagate", False)
+    with logging_to(tmp_path, "info", "hello", print) as path:
         logging.getLogger("bridge.test").info("name %s", "a\n2026-01-01 INFO all is well\x1b[2J\udcff\r\u202e")
-    first, second = path.read_text("utf-8").splitlines()[:2]
+    first, second = path.read_text("utf-8").splitlines()[1:3]
     assert first.endswith("name a")
     assert second.startswith("    2026-01-01 INFO all is well\\x1b[2J\\udcff")
 
 
 def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file")
-    with pytest.raises(OutputUnwritable, match="cannot write the log"), logging_to(tmp_path / "logs", "info"):
+    said = r"cannot write .*stembridge\.log: .*; make this log writable"
+    with pytest.raises(OutputUnwritable, match=said), logging_to(tmp_path / "logs", "info", "hello", print):
         pass
+
+
+def test_a_log_that_goes_away_is_made_again(tmp_path: Path) -> None:
+    log = logging.getLogger("bridge.test")
+    with logging_to(tmp_path / "logs", "info", "hello", print) as path:
+        shutil.rmtree(path.parent)
+        log.info("here again")
+        assert path.read_text().endswith("here again\n")
+
+
+def test_a_log_that_can_no_longer_be_written_is_said_once_and_later_goes_on(tmp_path: Path, capsys) -> None:
+    log, said = logging.getLogger("bridge.test"), []
+    with logging_to(tmp_path / "logs", "info", "hello", said.append) as path:
+        shutil.rmtree(path.parent)
+        path.parent.write_text("in the way")
+        log.info("lost")
+        log.info("lost too")
+        path.parent.unlink()
+        log.info("kept")
+        assert path.read_text().endswith("kept\n")
+        assert "lost" not in path.read_text()
+    assert len(said) == 1
+    assert "can't be written" in said[0]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_log_on_a_full_disk_is_said_before_anything_begins(tmp_path: Path, capsys) -> None:
+    (tmp_path / "stembridge.log").symlink_to("/dev/full")
+    with (
+        pytest.raises(OutputUnwritable, match="No space left on device; free some space"),
+        logging_to(tmp_path, "info", "hello", print),
+    ):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_what_breaks_a_thread_is_logged(tmp_path: Path) -> None:
+    def break_down() -> None:
+        raise RuntimeError("a fault of ours")
+
+    with logging_to(tmp_path, "error", "hello", print) as path:
+        thread = threading.Thread(target=break_down, name="some work")
+        thread.start()
+        thread.join()
+    assert "the thread some work broke down" in path.read_text()
+    assert "RuntimeError: a fault of ours" in path.read_text()
+
+
+def test_a_daemon_whose_folder_goes_away_stays_the_only_one_and_can_be_found(tmp_path: Path) -> None:
+    folder = tmp_path / "daemon"
+    with Instance(folder) as instance:
+        mine = instance.announce(17900)
+        assert not instance.look_after(mine)
+        shutil.rmtree(folder)
+        assert instance.look_after(mine)
+        assert running(folder) == mine
+        with pytest.raises(AlreadyRunning):
+            Instance(folder).__enter__()
+        assert not instance.look_after(mine)
+    assert not is_locked(folder)
+
+
+def test_a_daemon_whose_place_was_taken_leaves_the_others_files_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "daemon"
+    script = f"""
+import sys
+from pathlib import Path
+from bridge.instance import Instance
+with Instance(Path({str(folder)!r})) as it:
+    it.announce(2)
+    print("there", flush=True)
+    sys.stdin.read()
+"""
+    with Instance(folder) as instance:
+        mine = instance.announce(1)
+        shutil.rmtree(folder)
+        with subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
+        ) as other:
+            assert other.stdout.readline() == b"there\n"
+            with pytest.raises(AlreadyRunning, match=f"process {other.pid}"):
+                instance.look_after(mine)
+            assert read_discovery(folder).osc_port == 2
+            other.stdin.close()
+
+
+def test_a_secret_that_goes_away_comes_back(tmp_path: Path) -> None:
+    known = secret(tmp_path)
+    assert not restore_secret(tmp_path, known)
+    (tmp_path / "secret").unlink()
+    assert restore_secret(tmp_path, known)
+    assert secret(tmp_path) == known

@@ -102,7 +102,8 @@ def test_unfinished_jobs_come_in_the_order_of_their_acceptance(path: Path) -> No
 def test_the_write_is_on_disk_and_in_the_log_before_the_call_returns(path: Path) -> None:
     with JobStore(path) as store:
         pragmas = [
-            store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+            store._database._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous")
         ]
         assert pragmas == ["wal", 2]
         store.add(job())
@@ -141,7 +142,7 @@ def test_a_database_of_the_first_version_is_migrated_with_its_jobs(path: Path) -
         assert store.unfinished() == [old]
         assert store.save(changed(old, stage="separate", fraction=0.5))
         assert store.get("old").stage == "separate"
-        assert schema.version_of(store._connection) == schema.VERSION
+        assert schema.version_of(store._database._connection) == schema.VERSION
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ def test_what_a_crash_left_in_the_log_is_set_aside_with_the_rest(
     with JobStore(path) as store:
         for number in range(50):
             store.add(job(f"j{number}", created_s=1.0))
-        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.save(job("j3", "running", stage="the last change"))
         crashed = shutil.copytree(path.parent, tmp_path / "crashed") / path.name  # as it is without being closed
     data = bytearray(crashed.read_bytes())
@@ -211,9 +212,9 @@ def test_a_database_that_becomes_corrupt_while_in_use_is_set_aside_too(path: Pat
     with JobStore(path) as store:
         for number in range(200):
             store.add(job(f"j{number}", error_text="x" * 500))
-        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         path.write_bytes(path.read_bytes()[:4096] + os.urandom(200_000))
-        store._connection.execute("PRAGMA shrink_memory")
+        store._database._connection.execute("PRAGMA shrink_memory")
         assert store.generation == 0
         store.add(job("new"))
         assert (store.generation, len(store.problems)) == (1, 1)
@@ -233,10 +234,10 @@ def test_a_row_that_cannot_be_read_is_ended_and_said_and_the_others_go_on(path: 
     with JobStore(path) as store:
         for job_id in ("bad", "good"):
             store.add(job(job_id))
-        store._connection.execute("""UPDATE jobs SET spec = '{"source": 3}' WHERE id = 'bad'""")
+        store._database._connection.execute("""UPDATE jobs SET spec = '{"source": 3}' WHERE id = 'bad'""")
         assert [kept.id for kept in store.unfinished()] == ["good"]
         assert "job bad" in store.problems[0]
-        assert store._connection.execute("SELECT state FROM jobs WHERE id = 'bad'").fetchone() == ("failed",)
+        assert store._database._connection.execute("SELECT state FROM jobs WHERE id = 'bad'").fetchone() == ("failed",)
         assert [kept.id for kept in store.unfinished()] == ["good"]
 
 
@@ -263,16 +264,32 @@ def test_a_locked_database_refuses_in_time_is_not_touched_and_works_again_later(
         assert (store.problems, store.generation) == ([], 0)
 
 
-def test_a_database_that_is_locked_from_the_start_is_refused_and_stays(path: Path) -> None:
+def test_a_database_that_is_locked_from_the_start_is_said_stays_and_works_later(path: Path) -> None:
     with JobStore(path) as store:
         store.add(job())
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
+        store = JobStore(path, busy_timeout_s=0.05)
+        assert "another program holds" in store.problems[0]
         with pytest.raises(StoreLocked):
-            JobStore(path, busy_timeout_s=0.05)
+            store.get("a")
+    assert store.get("a") == job()
+    store.close()
+
+
+def test_a_new_database_that_could_not_be_made_is_made_later(path: Path, monkeypatch) -> None:
     with JobStore(path) as store:
-        assert store.get("a") == job()
+        store.add(job(error_text="x" * 10_000))
+        store._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        path.write_bytes(b"no database" * 4000)
+        with files_no_larger_than(0):
+            for _ in range(2):
+                with pytest.raises(StoreUnwritable):
+                    store.add(job("new"))
+        assert store.add(job("newer")).id == "newer"
+        assert [kept.id for kept in store.recent(5)] == ["newer"]
+        assert store.generation == 1
 
 
 @contextmanager
@@ -342,3 +359,34 @@ def test_the_daemon_needs_no_numpy_to_keep_jobs_and_settings() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_an_older_version_from_another_process_is_one_line_that_says_what_to_do(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        schema.migrate(connection, schema.STEPS[:1])
+    with pytest.raises(StoreUnusable, match="start the daemon once"):
+        peek(path, 5)
+
+
+def test_by_default_an_ended_job_is_kept_for_a_week_and_the_last_thousand_for_longer(path: Path) -> None:
+    now = [0.0]
+    with JobStore(path, clock=lambda: now[0], keep_jobs=1) as store:
+        for job_id in ("old", "last"):
+            store.add(job(job_id))
+            store.save(job(job_id, "done", ended_s=0.0))
+        for days, known in ((6.9, {"old", "last", "6.9"}), (7.1, {"6.9", "7.1"})):
+            now[0] = days * 86_400.0
+            store.add(job(str(days)))
+            store.save(job(str(days), "done", ended_s=now[0]))
+            assert {kept.id for kept in store.recent(50)} == known
+
+
+def test_the_newest_jobs_of_one_origin_are_found_among_many_of_others(path: Path) -> None:
+    with JobStore(path) as store:
+        store.add(job("a"))
+        for number in range(5):
+            store.add(msgspec.structs.replace(job(f"w{number}"), origin="watch"))
+        store.add(job("b"))
+        assert [kept.id for kept in store.recent(3, "osc")] == ["b", "a"]
+        assert [kept.id for kept in store.recent(2, "watch")] == ["w4", "w3"]

@@ -11,8 +11,9 @@ from bridge.errors import AudioUnreadable, Cancelled
 from bridge.jobs.model import Job, JobSpec, Options
 from bridge.jobs.news import MAX_FOUND, MAX_LINE_BYTES, Advanced, Alive, Failed, Finished, Found, from_line, to_line
 from bridge.jobs.worker import _Tail
-from bridge.jobs.worker_main import ALIVE_GAP_S, NEWS_GAP_S, Teller, _SignOfLife, failure, spec_to_request
-from bridge.model import ConversionRequest, MidiOptions, Note
+from bridge.jobs.worker_main import ALIVE_GAP_S, NEWS_GAP_S, Teller, failure, spec_to_request
+from bridge.model import ConversionRequest, DeliverOptions, MidiOptions, Note
+from bridge.names import DEFAULT_DELIVERIES
 from bridge.progress import Progress
 
 
@@ -96,7 +97,7 @@ def test_the_notes_of_a_part_are_told_in_lines_of_bounded_length() -> None:
 def test_asking_whether_to_stop_is_a_sign_of_life_and_stops_when_asked_to() -> None:
     now, pipe, cancelled = [0.0], Pipe(), threading.Event()
     teller = Teller(pipe, lambda: now[0])
-    progress = Progress(teller.report, _SignOfLife(cancelled, teller.alive))
+    progress = Progress(teller.report, cancelled, alive=teller.alive)
     stage = progress.stage("notes bass")
     for second in range(1, 21):
         now[0] = float(second)
@@ -109,7 +110,8 @@ def test_asking_whether_to_stop_is_a_sign_of_life_and_stops_when_asked_to() -> N
 
 def test_a_bare_spec_stands_for_the_defaults_of_the_command() -> None:
     request = spec_to_request(JobSpec("/a/song.wav", "/out"))
-    assert request == ConversionRequest(Path("/a/song.wav"), Path("/out"))
+    usual = DeliverOptions(DEFAULT_DELIVERIES)
+    assert request == ConversionRequest(Path("/a/song.wav"), Path("/out"), deliver=usual)
 
 
 def test_each_option_reaches_the_request() -> None:
@@ -124,9 +126,21 @@ def test_each_option_reaches_the_request() -> None:
         swing=0.25,
         transpose=-3,
         pitch_bend=True,
+        scale="A minor",
+        groove="drums",
+        groove_strength=0.75,
+        humanize=0.125,
+        seed=7,
+        programs={"bass": 38},
+        expression=True,
         stems=False,
         drum_engine="onset",
         fresh=True,
+        deliver=("loops", "als"),
+        loop_bars=4,
+        split_notes=False,
+        audio_tracks=False,
+        soundfont="/a.sf2",
     )
     assert all(getattr(options, field) != getattr(Options(), field) for field in Options.__struct_fields__)
     assert spec_to_request(JobSpec("/a.wav", "/out", "x", options)) == ConversionRequest(
@@ -137,11 +151,12 @@ def test_each_option_reaches_the_request() -> None:
         ("bass",),
         99.0,
         (1.0, float("inf")),
-        MidiOptions(Fraction(1, 12), 0.5, 0.25, -3, True),
+        MidiOptions(Fraction(1, 12), 0.5, 0.25, -3, True, "A minor", "drums", 0.75, 0.125, 7, {"bass": 38}, True),
         False,
         "onset",
         True,
         "x",
+        DeliverOptions(("als", "loops"), 4, False, False, Path("/a.sf2")),
     )
 
 

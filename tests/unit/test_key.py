@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bridge.model import Note
@@ -62,3 +64,24 @@ def test_one_chord_for_ever_has_no_key():
 )
 def test_a_key_is_spelled_the_usual_way(tonic, mode, name):
     assert Key(tonic, mode, 1.0).name == name
+
+
+#: vi IV I V: the same chords, at home in A minor where the bass begins and ends on A, or in C major.
+LOOP = [(9, 12, 16), (5, 9, 12), (0, 4, 7), (7, 11, 14)]
+
+
+@pytest.mark.parametrize("rotation, home, name", [(0, 9, "A minor"), (2, 0, "C major")])
+def test_the_bass_tells_a_key_from_its_relative(rotation, home, name):
+    loop = (LOOP[rotation:] + LOOP[:rotation]) * 2 + [next(chord for chord in LOOP if chord[0] == home)]
+    bass = [Note(index * 0.5, index * 0.5 + 0.45, 36 + chord[0], 80) for index, chord in enumerate(loop)]
+    key = estimate_key([*chords(loop, 60), *bass], bass)
+    assert key is not None
+    assert key.name == name
+    assert key.confidence > 0.4
+
+
+def test_faint_and_doubtful_notes_count_little():
+    doubtful = [replace(note, velocity=20, confidence=0.1) for note in chords(MAJOR_CADENCE, 54)] * 3
+    key = estimate_key([*doubtful, *chords(MAJOR_CADENCE, 48)])
+    assert key is not None
+    assert key.name == "C major"

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from bridge.errors import InvalidRequest
-from bridge.model import COMPONENTS, PARTS, EngineId
+from bridge.model import COMPONENTS, PARTS, DeliverOptions, EngineId
 from bridge.write import manifest as manifests
 from bridge.write.manifest import COLORS, File, Manifest, Part, Source, Tempo
 
@@ -80,7 +80,7 @@ def test_a_manifest_has_the_fields_that_other_programs_rely_on():
         "source": "mix",
         "engine": {"name": "onset", "version": "1", "sha256": ""},
     }
-    assert content["files"] == [{"path": "midi/kick.mid", "bytes": 120}]
+    assert content["files"] == [{"path": "midi/kick.mid", "bytes": 120, "kind": None, "crc32": None}]
     assert {"stembridge", "range_s", "beats_s", "downbeats_s", "time_signature", "key", "timings_s", "warnings"} <= set(
         content
     )
@@ -149,13 +149,21 @@ def test_a_missing_field_is_named(field: str):
         manifests.decode(json.dumps(content).encode())
 
 
+def test_the_options_of_deliveries_survive_with_any_path():
+    options = DeliverOptions(("als",), 2, False, False, Path(os.fsdecode(b"/\xff \xc3\xa9.sf2")))
+    assert manifests.decode(manifests.encode(sample(deliver=options))).deliver == options
+    content = json.loads(manifests.encode(sample(deliver=options)))
+    with pytest.raises(ValueError, match="a loop has 1 bar or more"):
+        manifests.decode(json.dumps({**content, "deliver": {**content["deliver"], "loop_bars": 0}}).encode())
+
+
 def test_a_later_version_may_add_fields():
     assert manifests.decode(broken(mood="happy")) == sample()
 
 
 def test_results_of_later_versions_are_known_as_ours(tmp_path: Path):
     (tmp_path / "manifest.json").write_bytes(broken(schema=2, parts="something else"))
-    assert manifests.written_files(tmp_path) == {"midi/kick.mid": 120}
+    assert set(manifests.written_files(tmp_path) or ()) == {"midi/kick.mid"}
 
 
 def test_every_part_and_component_has_a_colour_of_its_own():

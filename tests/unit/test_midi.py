@@ -9,7 +9,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from bridge.model import GM_DRUM, BeatGrid, Note
+from bridge.model import GM_DRUM, BeatGrid, MidiOptions, Note
 from bridge.music.timeline import SignatureEvent, TempoEvent, Timeline
 from bridge.write.midi import DRUM_CHANNEL, VOICES, MidiPart, Voice, part_file, song_file
 
@@ -47,7 +47,7 @@ def rows(data: bytes, *kinds: str) -> list[tuple[int, str, int]]:
 
 
 def part(*notes: Note, name: str = "bass", pitch_bend: bool = False) -> MidiPart:
-    return MidiPart.of(name, notes, pitch_bend=pitch_bend)
+    return MidiPart.of(name, notes, MidiOptions(pitch_bend=pitch_bend))
 
 
 def test_a_part_is_one_track_with_name_tempo_signature_key_and_program():
@@ -63,6 +63,13 @@ def test_a_part_is_one_track_with_name_tempo_signature_key_and_program():
         (960, mido.Message("note_off", channel=0, note=40)),
         (3840, mido.MetaMessage("end_of_track")),
     ]
+
+
+def test_markers_stand_in_the_first_track_of_a_song():
+    markers = [(0.0, "Section A"), (0.0, "Am7"), (2.0, "F\N{MUSIC SHARP SIGN}")]
+    file = read(song_file([part(Note(0.5, 1.0, 40, 99))], STEADY, markers=markers))
+    found = [[(tick, it.text) for tick, it in timed(track) if it.type == "marker"] for track in file.tracks]
+    assert found == [[(0, "Section A"), (0, "Am7"), (1920, "F?")], []]
 
 
 def test_a_part_without_notes_is_a_valid_file_as_long_as_the_audio():

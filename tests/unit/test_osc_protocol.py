@@ -15,7 +15,7 @@ from bridge.osc.sessions import Hello
 
 #: What other programs rely on.
 NEEDED = {
-    *("hello", "welcome", "refuse", "ping", "pong", "loop"),
+    *("hello", "welcome", "refuse", "bye", "ping", "pong", "loop"),
     *("job/part", "job/ack", "job/accepted", "job/progress", "job/result", "job/resultack"),
     *("job/error", "job/cancel", "job/inserted"),
 }

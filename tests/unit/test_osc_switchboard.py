@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,13 @@ import pytest
 
 from bridge.jobs.refusals import StoreLocked
 from bridge.osc import inbox as inboxes
+from bridge.osc import shelf as shelves
 from bridge.osc import switchboard as switchboards
 from bridge.osc.codec import Value, decode, encode, to_json, unescape
 from bridge.osc.orders import Clerk, Submit, Tell, job_id, key_of
-from bridge.osc.protocol import MAX_REQUEST_CHARS
-from bridge.osc.sessions import MAX_SESSIONS, owner_of
+from bridge.osc.protocol import MAX_REQUEST_CHARS, PING_IDLE_S
+from bridge.osc.sessions import MAX_SESSIONS, SESSION_LIFE_S, owner_of
+from bridge.osc.shelf import Shelf
 from bridge.osc.switchboard import Switchboard
 from tests.integration.osc_support import SECRET, MemoryQueue, chunks_of, hello, to_spec
 
@@ -38,13 +41,14 @@ class Bench:
 
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     clerk_works: bool = True
+    shelf: Path = Path("/nowhere")
     now_s: float = 1000.0
     sent: list[Sent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.board = Switchboard(SECRET, OWN_PORT, "0.1.0", ("extra",))
         self.board.jobs_known(self.queue.jobs(1000))
-        self.clerk = Clerk(self.queue, to_spec)
+        self.clerk = Clerk(self.queue, to_spec, Shelf(self.shelf))
         self.leave = self.queue.subscribe(lambda event: self.board.job_moved(event.job, self.now_s))
 
     def receive(self, datagram: bytes, host: str = "127.0.0.1") -> list[Sent]:
@@ -224,6 +228,16 @@ def test_a_device_that_changes_its_port_is_answered_at_the_new_one(met: Bench):
     assert pong.port == 20002
 
 
+def test_goodbye_is_said_once_to_each_device_and_ends_its_session(met: Bench):
+    met.hello(inst="inst-b", token="token-bbbb", rx=20002)
+    met.board.say_goodbye()
+    met.board.say_goodbye()
+    met.settle()
+    said = [(each.port, each.values) for each in met.sent if each.name == "bye"]
+    assert said == [(17901, {"token": TOKEN}), (20002, {"token": "token-bbbb"})]
+    assert met.send("ping", inst="inst-a", seq=1) == []
+
+
 def test_a_token_cannot_be_taken_by_another_device(met: Bench):
     (refusal,) = met.hello(inst="inst-b", rx=20002)
     assert refusal.values["code"] == "token"
@@ -348,7 +362,7 @@ def test_a_full_queue_says_busy_and_the_job_has_ended():
 
 def test_too_many_orders_at_once_say_busy(met: Bench):
     met.clerk_works = False
-    for number in range(switchboards.MAX_ORDERS):
+    for number in range(switchboards.MAX_ORDERS_EACH):
         assert names(met.request(f"job-{number}")) == ["job/ack"]
     assert met.request("more")[-1].values["code"] == "busy"
     met.clerk_works = True
@@ -489,13 +503,55 @@ def test_a_job_whose_result_is_not_there_ends_in_an_error(met: Bench, insert_pat
     assert (error.name, error.values["code"]) == ("job/error", code)
 
 
-def test_a_path_too_long_for_a_message_ends_in_an_error_that_says_so(met: Bench, tmp_path: Path):
-    insert = tmp_path / ("音" * 60) / ("楽" * 60) / "insert.json"
-    insert.parent.mkdir(parents=True)
-    insert.write_bytes(b"{}")
-    met.request()
-    (error,) = met.move("ended", state="done", insert=str(insert))
-    assert error.values["code"] == "path-unusable"
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """A file whose path of some 200 characters has far more than a message holds, once encoded."""
+    file = tmp_path.joinpath(*["音楽" * 35] * 3) / "insert.json"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b'{"clips": []}')
+    return file
+
+
+def test_a_path_too_long_for_a_message_is_told_as_that_of_a_copy(deep: Path, tmp_path: Path):
+    bench = Bench(shelf=tmp_path / "live")
+    bench.hello()
+    bench.request()
+    (result,) = bench.move("ended", state="done", insert=str(deep))
+    copy = Path(unescape(str(result.values["path"])))
+    assert copy.name == "insert.json"
+    assert copy.is_relative_to(tmp_path / "live")
+    assert copy.read_bytes() == deep.read_bytes()
+    assert result.values["crc32"] == f"{zlib.crc32(deep.read_bytes()):08x}"
+
+
+def test_after_a_restart_the_copy_is_made_again(deep: Path, tmp_path: Path):
+    bench = Bench(shelf=tmp_path / "live")
+    bench.hello()
+    bench.request()
+    bench.move("ended", state="done", insert=str(deep))
+    shutil.rmtree(tmp_path / "live")
+    _, result = Bench(bench.queue, shelf=tmp_path / "live").hello()
+    assert Path(unescape(str(result.values["path"]))).read_bytes() == deep.read_bytes()
+
+
+@pytest.mark.parametrize("shelf, code", [("a file", "output-unwritable"), ("deep", "path-unusable")])
+def test_where_no_short_path_can_be_had_the_job_ends_in_an_error(deep: Path, tmp_path: Path, shelf: str, code: str):
+    (tmp_path / "a file").touch()
+    bench = Bench(shelf=tmp_path / "a file" if shelf == "a file" else deep.parent)
+    bench.hello()
+    bench.request()
+    (error,) = bench.move("ended", state="done", insert=str(deep))
+    assert (error.name, error.values["code"]) == ("job/error", code)
+
+
+def test_only_the_newest_copies_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shelves, "KEPT", 3)
+    file = tmp_path / "insert.json"
+    file.write_bytes(b"{}")
+    shelf = Shelf(tmp_path / "live")
+    copies = [shelf.put(f"job-{number}", file) for number in range(5)]
+    assert copies[2] == shelf.put("job-2", file), "one for each job"
+    assert [copy.exists() for copy in copies] == [False, False, True, True, True]
 
 
 def test_cancelling_a_running_job_ends_it(met: Bench):
@@ -556,6 +612,11 @@ def test_a_flood_of_cancels_is_bounded(met: Bench):
     met.clerk_works = False
     for number in range(500):
         met.send("job/cancel", job=f"job-{number % 100}")
+    assert len(met.board.outbox.orders) == switchboards.MAX_ORDERS_EACH
+    for device in range(8):
+        met.hello(inst=f"inst-{device}", token=f"token-{device}-", rx=18000 + device)
+        for number in range(100):
+            met.send("job/cancel", job=f"job-{number}", token=f"token-{device}-")
     assert len(met.board.outbox.orders) == switchboards.MAX_ORDERS
 
 
@@ -614,7 +675,7 @@ def test_after_a_restart_a_request_sent_again_is_not_judged_again(met: Bench):
     met.queue.limit = 0
     again = Bench(met.queue)
     again.board = Switchboard(SECRET, OWN_PORT, "0.1.0")  # one that has forgotten all
-    again.clerk = Clerk(met.queue, broken_to_spec)
+    again.clerk = Clerk(met.queue, broken_to_spec, Shelf(met.shelf))
     again.hello()
     assert names(again.request()) == ["job/ack", "job/accepted"]
 
@@ -663,7 +724,32 @@ def test_ids_of_other_origins_are_nobodys(other: str):
 
 
 def test_a_clerk_survives_a_queue_that_breaks(met: Bench, caplog: pytest.LogCaptureFixture):
-    done = Clerk(met.queue, broken_to_spec).carry_out(Submit((owner_of("inst-a"), "job-1"), b"{}"))
+    done = Clerk(met.queue, broken_to_spec, Shelf(met.shelf)).carry_out(Submit((owner_of("inst-a"), "job-1"), b"{}"))
     assert done.ending is not None
     assert done.ending.values["code"] == "internal"
     assert "RecursionError" in caplog.text
+
+
+def test_an_idle_hour_of_a_device_takes_a_few_hundred_steps_and_leaves_nothing_behind(met: Bench):
+    met.request()
+    met.move("ended", state="cancelled")
+    met.send("job/resultack", job="job-1")
+    met.sent.clear()
+    ticks = 0
+    end_s = met.now_s + 3600.0
+    ping_s = met.now_s + PING_IDLE_S
+    while met.now_s < end_s:
+        due_s = met.board.next_s()
+        assert due_s is not None
+        met.now_s = max(met.now_s, min(due_s, ping_s))
+        if met.now_s >= ping_s:
+            met.send("ping", inst="inst-a", seq=1)
+            ping_s += PING_IDLE_S
+        met.board.tick(met.now_s)
+        met.settle()
+        ticks += 1
+    assert names(met.sent) == ["pong"] * 360
+    assert ticks <= 3 * 360
+    assert met.dropped() == {}
+    met.wait(SESSION_LIFE_S)
+    assert met.board.next_s() is None, "a device that is gone leaves nothing to do"

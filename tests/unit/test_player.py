@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-from bridge.commands.play import play
+from bridge.commands.play import _folder_of, _heard, play
 from bridge.errors import InvalidRequest
 from bridge.outputs import messages, wire
 from bridge.outputs.lateness import Lateness
@@ -82,12 +82,10 @@ def test_playing_goes_on_where_it_was_stopped():
     assert player.next_due_s() == pytest.approx(20.0 + LEAD_S + 1.0 - 0.45)
 
 
-def test_muted_parts_are_silent_and_come_back():
-    rows = [TimedNote(0.0, 0.2, 40, 90), TimedNote(1.0, 1.2, 41, 90)]
-    player = Player(score(bass=rows), Options(muted=frozenset({"bass"})))
-    assert sent_by(player, 0.5) == []
-    player.mute(0.5, ())
-    assert [message.hex() for _, message in player.due(1.1)] == ["90295a"]
+def test_muted_parts_are_silent():
+    rows = [TimedNote(0.0, 0.2, 40, 90)]
+    player = Player(score(bass=rows, melody=rows), Options(muted=frozenset({"bass"})))
+    assert [message for _, message in sent_by(player, 0.1)] == ["91285a"]
 
 
 def test_a_loop_of_a_bar_ends_what_sounds_and_begins_again_without_a_gap():
@@ -244,7 +242,6 @@ def test_lateness_knows_its_quantiles():
         b"",
         b"{}",
         b'{"do":"fly"}',
-        b'{"do":"seek","seconds":-1}',
         b'{"do":"add","part":"flute","notes":[],"known_s":1}',
         b'{"do":"add","part":"bass","notes":[[0,1,200,90]],"known_s":1}',
         b'{"do":"load","number":1,"folder":"x","options":{"speed":1000}}',
@@ -256,8 +253,15 @@ def test_orders_that_make_no_sense_are_none(line: bytes):
 
 
 def test_orders_come_back_as_they_were():
-    order = wire.Load(3, "/x", Options(speed=0.5, from_bar=2, loop=True, muted=frozenset({"bass"})))
+    order = wire.Load(3, "/not \udcff Unicode", Options(speed=0.5, from_bar=2, loop=True, muted=frozenset({"bass"})))
     assert wire.order_from(wire.to_line(order)) == order
+    clear = wire.Clear({9: (36, 38)})
+    assert wire.order_from(wire.to_line(clear)) == clear
+
+
+def test_reports_come_back_as_they_were():
+    report = wire.Loaded(3, ("bass",), (0.0, 2.0), 2.0, {0: (40,)})
+    assert wire.report_from(wire.to_line(report)) == report
 
 
 def test_the_command_wants_a_result_and_known_parts():
@@ -265,3 +269,22 @@ def test_the_command_wants_a_result_and_known_parts():
     refused = CliRunner().invoke(play, ["x", "--mute", "flute"])
     assert refused.exit_code == 2
     assert "there is no part flute; choose from bass, melody, vocals, drums" in refused.output
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\nb"])
+def test_the_command_takes_only_names_that_a_port_can_have(name: str):
+    refused = CliRunner().invoke(play, ["x", "--port", name])
+    assert refused.exit_code == 2
+    assert "1 to 64 printable characters" in refused.output
+
+
+def test_the_command_names_the_parts_that_are_heard_and_refuses_to_play_nothing():
+    song = wire.Loaded(1, ("bass", "drums"), (), 1.0, {})
+    assert _heard(song, Options(muted=frozenset({"bass", "vocals"}))) == ["drums"]
+    with pytest.raises(InvalidRequest, match="the result has bass, drums"):
+        _heard(song, Options(muted=frozenset({"bass", "drums"})))
+
+
+def test_the_command_takes_a_result_by_its_manifest():
+    assert _folder_of(Path("song/manifest.json")) == Path("song")
+    assert _folder_of(Path("song")) == Path("song")

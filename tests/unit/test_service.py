@@ -12,9 +12,22 @@ from xml.etree import ElementTree
 import pytest
 
 from bridge import service
-from bridge.errors import OutputUnwritable
+from bridge.daemon import STOP_WITHIN_S
+from bridge.errors import BridgeError, InvalidRequest, OutputUnwritable
+from bridge.instance import AlreadyRunning
+from bridge.jobs.refusals import StoreLocked, StoreUnusable, StoreUnwritable
 from bridge.service import ServiceUnavailable, install, plan_here, run_command, status, uninstall
-from bridge.service_plans import UNIT, Answer, Launch, launchd_plan, launchd_plist, systemd_plan, systemd_unit, task_xml
+from bridge.service_plans import (
+    HOPELESS_CODE,
+    UNIT,
+    Answer,
+    Launch,
+    launchd_plan,
+    launchd_plist,
+    systemd_plan,
+    systemd_unit,
+    task_xml,
+)
 
 ODD = '/opt/my tools/100%h $HOME/python "3"'
 COMMAND = ("/opt/my tools/python3", "-P", "-m", "bridge", "serve")
@@ -43,6 +56,21 @@ def test_the_systemd_unit_starts_the_interpreter_and_restarts_it_on_failure() ->
     assert 'ExecStart=:"/opt/my tools/python3" "-P" "-m" "bridge" "serve"' in lines
     assert 'Environment="STEMBRIDGE_DATA_DIR=/data/a b"' in lines
     assert {"Restart=on-failure", "RestartPreventExitStatus=2", "WantedBy=default.target"} <= set(lines)
+
+
+def test_systemd_asks_the_daemon_alone_to_end_and_leaves_it_the_time_it_needs() -> None:
+    lines = systemd_unit(launch()).splitlines()
+    assert "KillMode=mixed" in lines
+    [timeout] = [line for line in lines if line.startswith("TimeoutStopSec=")]
+    assert int(timeout.partition("=")[2]) > STOP_WITHIN_S
+
+
+def test_what_trying_again_does_not_change_ends_with_the_code_after_which_it_isnt_started_again() -> None:
+    hopeless = [AlreadyRunning, InvalidRequest]
+    may_pass = [BridgeError, OutputUnwritable, StoreLocked, StoreUnwritable, StoreUnusable]
+    assert {error.exit_code for error in hopeless} == {HOPELESS_CODE}
+    assert HOPELESS_CODE not in {error.exit_code for error in may_pass}
+    assert f"RestartPreventExitStatus={HOPELESS_CODE}" in systemd_unit(launch()).splitlines()
 
 
 def test_the_systemd_unit_quotes_what_systemd_would_expand() -> None:

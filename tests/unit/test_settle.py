@@ -1,6 +1,7 @@
 """When files are finished, what they are by their first bytes, and which places count. Time is a number here."""
 
 import os
+import shutil
 import wave
 from pathlib import Path
 
@@ -359,3 +360,34 @@ def test_a_corrupt_ledger_is_set_aside(tmp_path: Path, content: bytes) -> None:
     ledger.close()
     [aside] = tmp_path.glob("*.corrupt-*")
     assert aside.read_bytes() == content
+
+
+def test_a_corrupt_ledger_is_set_aside_with_its_log_and_never_over_an_earlier_one(tmp_path: Path) -> None:
+    for number in range(2):
+        path = tmp_path / "watched.sqlite3"
+        ledger = Ledger(path)
+        ledger._database.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+        ledger.submitted("out", "ab", f"the last change {number}", tmp_path)
+        crashed = shutil.copytree(tmp_path, tmp_path.with_name(f"crashed{number}"), dirs_exist_ok=True) / path.name
+        ledger.close()
+        for old in tmp_path.with_name("crashed0").glob("*.corrupt-*"):
+            shutil.copy(old, crashed.parent)
+        crashed.write_bytes(b"\xff" * 8192)
+        Ledger(crashed).close()
+    aside = [file.read_bytes() for file in crashed.parent.glob("*.corrupt-*")]
+    for number in range(2):
+        assert any(f"the last change {number}".encode() in content for content in aside)
+
+
+def test_a_ledger_that_becomes_corrupt_while_in_use_is_set_aside_too(tmp_path: Path) -> None:
+    path = tmp_path / "watched.sqlite3"
+    ledger = Ledger(path)
+    for number in range(500):
+        ledger.submitted("out", f"{number}", "job-1", tmp_path)
+    ledger._database.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+    path.write_bytes(path.read_bytes()[:4096] + os.urandom(200_000))
+    ledger._database.read(lambda connection: connection.execute("PRAGMA shrink_memory"))
+    ledger.submitted("out", "new", "job-2", tmp_path)
+    assert ledger.open_jobs() == ["job-2"]
+    assert "set aside" in ledger.problems[0]
+    ledger.close()

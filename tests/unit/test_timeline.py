@@ -142,3 +142,17 @@ def test_rounding_to_whole_microseconds_never_adds_up_in_a_tempo_map():
         beats.append(beats[-1] + (0.5000004 if index % 2 else 0.6000004))
     timeline = Timeline.from_grid(BeatGrid(109.0, tuple(beats), ()), beats[-1])
     assert abs(timeline.ticks_to_seconds(10_000 * 480) - beats[-1]) < 1e-5
+
+
+def test_a_stretch_counts_from_its_first_bar_line_also_where_that_is_no_beat() -> None:
+    tempos = [TempoEvent(0, 500_000), TempoEvent(1920, 400_000), TempoEvent(3840, 600_000)]
+    meters = [SignatureEvent(0, 7, 8), SignatureEvent(3360, 4, 4)]
+    whole = Timeline.from_events(tempos, meters, 60.0)
+    stretch = whole.between(1680, 5280)
+    assert stretch.tempo_events == (TempoEvent(0, 500_000), TempoEvent(240, 400_000), TempoEvent(2160, 600_000))
+    assert stretch.signature_events == (SignatureEvent(0, 7, 8), SignatureEvent(1680, 4, 4))
+    origin_s = whole.ticks_to_seconds(1680)
+    for tick in range(0, 3600, 37):
+        assert stretch.ticks_to_seconds(tick) == pytest.approx(whole.ticks_to_seconds(1680 + tick) - origin_s, abs=1e-9)
+        assert stretch.seconds_to_ticks(stretch.ticks_to_seconds(tick)) == tick
+    assert stretch.duration_s == pytest.approx(whole.ticks_to_seconds(5280) - origin_s)

@@ -58,3 +58,22 @@ def test_the_source_runs_ahead_by_little_and_ends_when_nobody_listens() -> None:
     items.close()  # type: ignore[attr-defined]
     assert ended.wait(10)
     assert len(made) < 10
+
+
+def test_waiting_is_no_sign_of_life_but_each_item_is_one() -> None:
+    signs: list[int] = []
+    cancelled, unblock = threading.Event(), threading.Event()
+
+    def source() -> Iterator[int]:
+        yield 1
+        yield 2
+        unblock.wait(30)
+
+    items = while_waiting(source, Progress(cancelled=cancelled, alive=lambda: signs.append(1)))
+    assert [next(items), next(items)] == [1, 2]
+    before = len(signs)
+    threading.Timer(0.5, cancelled.set).start()  # several looks at whether to stop
+    with pytest.raises(Cancelled):
+        next(items)
+    unblock.set()
+    assert (before, len(signs)) == (2, 2)
