@@ -130,7 +130,7 @@ def _drum_engine(request: ConversionRequest, separator: Separator | None) -> Dru
     name = request.drum_engine
     if name not in DRUM_ENGINES:
         raise InvalidRequest(f"there is no drum engine {name!r}; choose from {', '.join(DRUM_ENGINES)}")
-    if name == "kit":
+    if name in ("auto", "kit"):
         from bridge.drums.kit_engine import KitDrumEngine
 
         poor = separator is None or separator.identity.name == "builtin"

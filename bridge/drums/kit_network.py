@@ -21,6 +21,7 @@ from bridge.drums.kit_decode import CLASSES, SURROUNDINGS, Rule
 from bridge.drums.kit_features import Array
 from bridge.errors import BridgeError, EngineFailed, EngineUnavailable
 from bridge.model import EngineId
+from bridge.quietly import onnx_runtime
 
 #: Where the file lies in an installation.
 SHIPPED = "kit.onnx"
@@ -132,7 +133,7 @@ class KitNetwork:
     def _session(self) -> _Session:
         _ = self.facts  # nothing that is damaged is run
         try:
-            import onnxruntime
+            onnxruntime = onnx_runtime()
         except ImportError as error:
             raise EngineUnavailable("onnxruntime is not installed; run: pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()
