@@ -4,7 +4,7 @@ ARGS ?=
 BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help setup demo test test-slow test-install lint format lock wheel bench docs protocol device device-preview clean
+.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge docs protocol device device-preview clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-16s%s\n' "$$name" "$$what"; done
@@ -42,6 +42,17 @@ wheel:  ## build the wheel into dist/
 
 bench:  ## convert the bench's recordings and print the score
 	@$(BOOTSTRAP) run python tools/bench.py $(ARGS)
+
+train:  ## train the drum engine's network from the material beside the checkout; stop and go on at will
+	@$(BOOTSTRAP) run python -m tools.train prepare $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.train fit $(ARGS)
+
+train-small:  ## show in a minute that the whole training works
+	@$(BOOTSTRAP) run python -m tools.train fit --small --name small $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.train export --small --name small --target build/train/small.onnx $(ARGS)
+
+train-judge:  ## judge the trained network on kits and drummers that it hasn't heard
+	@$(BOOTSTRAP) run python -m tools.train judge $(ARGS)
 
 docs:  ## write the generated reference pages and the pictures again
 	@$(BOOTSTRAP) run python tools/make_reference.py

@@ -69,7 +69,7 @@ def engines_for(request: ConversionRequest) -> Choice:
         Engines(
             separator=separator,
             pitch=BasicPitchTranscriber(),
-            drums=_drum_engine(request.drum_engine),
+            drums=_drum_engine(request, separator),
             beats=OnsetBeatTracker(),
             hearings=_hearings(request, separator),
         ),
@@ -126,9 +126,15 @@ def _hearings(request: ConversionRequest, separator: Separator | None) -> Mappin
     return {**HEARINGS["builtin" if separator.identity.name == "builtin" else "neural"], **drums}
 
 
-def _drum_engine(name: str) -> DrumEngine:
+def _drum_engine(request: ConversionRequest, separator: Separator | None) -> DrumEngine:
+    name = request.drum_engine
     if name not in DRUM_ENGINES:
         raise InvalidRequest(f"there is no drum engine {name!r}; choose from {', '.join(DRUM_ENGINES)}")
+    if name in ("auto", "kit"):
+        from bridge.drums.kit_engine import KitDrumEngine
+
+        poor = separator is None or separator.identity.name == "builtin"
+        return KitDrumEngine(surrounding="mixed" if poor and request.recording != "drums" else "alone")
     from bridge.drums.onset_engine import OnsetDrumEngine
 
     return OnsetDrumEngine()

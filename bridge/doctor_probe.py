@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bridge import children
-from bridge.transcription.quietly import refuse_telemetry
+from bridge.quietly import refuse_telemetry
 
 #: How long a child may take. Importing torch from a slow disk takes half a minute.
 CHILD_TIMEOUT_S = 120.0

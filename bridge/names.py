@@ -13,7 +13,7 @@ RECORDINGS = ("mix", *PARTS)
 
 DEMUCS_MODELS = ("htdemucs", "htdemucs_ft", "htdemucs_6s")
 SEPARATORS = ("auto", "builtin", *DEMUCS_MODELS, "none")
-DRUM_ENGINES = ("auto", "onset")
+DRUM_ENGINES = ("auto", "kit", "onset")
 
 #: What can be made of a result beyond its stems and MIDI (`bridge.deliver`), in the order in which it is made.
 DELIVERIES = ("als", "dawproject", "loops", "score", "preview", "overview")

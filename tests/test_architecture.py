@@ -151,7 +151,7 @@ def test_what_reports_to_its_maker_is_imported_in_the_one_place_that_keeps_it_fr
         for imported in ([it.name for it in node.names] if isinstance(node, ast.Import) else [node.module or ""])
         if imported.split(".")[0] in {"basic_pitch", "onnxruntime"}
     }
-    assert importers == {"bridge.transcription.quietly"}
+    assert importers == {"bridge.quietly"}
 
 
 def text_files() -> Iterator[Path]:

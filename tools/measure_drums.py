@@ -1,6 +1,6 @@
 """Measure a drum engine on recordings with known hits and component stems.
 
-usage: measure_drums.py CASES [--only PREFIX ...] [--input mix.flac] [--split]
+usage: measure_drums.py CASES [--only PREFIX ...] [--input mix.flac] [--engine onset|KIT.onnx] [options]
 
 CASES/<case>/ holds the recording (`--input`, relative to it), truth/drums.tsv (onset s, class) and, for --split,
 stems/{kick,snare,hihat,toms,cymbals}.flac. Prints, for all cases together: F of each class (hits within 50 ms), micro
@@ -19,7 +19,9 @@ import numpy as np
 import soundfile
 
 from bridge.audio.file import AudioFile
+from bridge.drums.kit_engine import KitDrumEngine
 from bridge.drums.onset_engine import OnsetDrumEngine
+from bridge.engines import DrumEngine
 from bridge.model import COMPONENTS, Note
 from bridge.progress import Progress
 
@@ -58,7 +60,7 @@ def f_measure(counts: np.ndarray) -> float:
     return float(2 * hits / max(1, 2 * hits + extra + missed))
 
 
-def split_sdr(engine: OnsetDrumEngine, case: Path, audio: AudioFile) -> dict[str, float]:
+def split_sdr(engine: DrumEngine, case: Path, audio: AudioFile) -> dict[str, float]:
     made = {name: np.zeros((audio.length, audio.channels), np.float32) for name in COMPONENTS}
     at = 0
     for block in engine.split(audio, Progress()):
@@ -81,12 +83,20 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--input", default="mix.flac")
+    parser.add_argument("--engine", default="onset", help="onset, or the kit engine's ONNX file")
+    parser.add_argument(
+        "--surrounding", default="alone", choices=("alone", "mixed"), help="thresholds of the kit engine"
+    )
     parser.add_argument("--split", action="store_true")
     options = parser.parse_args()
     counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3))
     late_s: list[float] = []
     sdr: dict[str, list[float]] = defaultdict(list)
-    engine, spent, heard = OnsetDrumEngine(), 0.0, 0.0
+    engine: DrumEngine = (
+        OnsetDrumEngine() if options.engine == "onset" else KitDrumEngine(Path(options.engine), options.surrounding)
+    )
+    engine.load()
+    spent, heard = 0.0, 0.0
     for case in sorted(options.cases.iterdir()):
         if not any(case.name.startswith(prefix) for prefix in options.only) or not (case / "truth/drums.tsv").exists():
             continue

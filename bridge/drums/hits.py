@@ -45,7 +45,7 @@ def find_hits(drums: AudioFile, events: Events, decoded: Decoded, progress: Prog
             onset = min(float(onsets[event]), drums.duration_s)
             notes.append(Note(onset, onset + HIT_S, key, velocity, confidence=round(sure, 3)))
     progress.at(1.0)
-    return _ended(notes)
+    return ended(notes)
 
 
 def is_open(energy: Array) -> bool:
@@ -85,13 +85,13 @@ def _apart(events: np.ndarray, onsets: Array, scores: Array, refractory_s: float
     return kept
 
 
-def _ended(notes: list[Note]) -> list[Note]:
+def ended(notes: list[Note]) -> list[Note]:
     """In order of time, each hit ended before the next one of its key."""
-    ended: list[Note] = []
+    kept: list[Note] = []
     following: dict[int, float] = {}
     for note in sorted(notes, reverse=True):
         stop = min(note.offset_s, following.get(note.pitch, note.offset_s))
         if stop > note.onset_s:  # two of one key at one moment are one hit
-            ended.append(Note(note.onset_s, stop, note.pitch, note.velocity, note.confidence))
+            kept.append(Note(note.onset_s, stop, note.pitch, note.velocity, note.confidence))
             following[note.pitch] = note.onset_s
-    return ended[::-1]
+    return kept[::-1]

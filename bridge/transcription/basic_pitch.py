@@ -12,11 +12,11 @@ from bridge.errors import InvalidRequest
 from bridge.model import EngineId, Note
 from bridge.music.notes import one_at_a_time, without_ghosts, without_overlaps
 from bridge.progress import Progress
+from bridge.quietly import note_creation
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, identity
 from bridge.transcription.polyphony import Polyphony
 from bridge.transcription.profiles import PROFILES, Profile
-from bridge.transcription.quietly import note_creation
 from bridge.transcription.stretches import Decoder, notes_of
 from bridge.transcription.velocity import as_notes, credible
 from bridge.transcription.voice import Voice

@@ -16,8 +16,8 @@ import numpy as np
 
 from bridge.errors import BridgeError, EngineFailed, EngineUnavailable
 from bridge.model import EngineId
+from bridge.quietly import onnx_runtime
 from bridge.transcription.frames import EDGE_FRAMES, WINDOW_SAMPLES, Matrix
-from bridge.transcription.quietly import onnx_runtime
 
 _ADVICE = "install Stembridge again, or run: pip install --no-deps basic-pitch==0.4.0"
 _INPUT = "serving_default_input_2:0"

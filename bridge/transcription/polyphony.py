@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from bridge.quietly import note_creation
 from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described, frames_of
 from bridge.transcription.profiles import Profile
-from bridge.transcription.quietly import note_creation
 
 _FEWEST_FRAMES = 3  # an onset is a peak between two frames
 

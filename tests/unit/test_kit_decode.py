@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from bridge.drums.kit_decode import CLASSES, GROUPS, REFRACTORY_S, Rule, strokes
+from bridge.drums.kit_features import FRAME_S
+
+RULE = Rule((0.5,) * len(GROUPS), (1.0,) * len(CLASSES))
+
+
+def heard(frames: int, **hits: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities as the network is taught to give them: a triangle of 20 ms to each side of a stroke."""
+    onsets, velocities = np.zeros((2, frames, len(CLASSES)), dtype=np.float32)
+    for name, times in hits.items():
+        for at in times:
+            near = 1 - np.abs(np.arange(frames) * FRAME_S - at) / 0.02
+            column = CLASSES.index(name)
+            onsets[:, column] = np.maximum(onsets[:, column], near)
+            velocities[:, column] = np.where(near > 0, 0.5, velocities[:, column])
+    return onsets, velocities
+
+
+def times(found, name: str) -> list[float]:
+    return [one.at_s for one in found if CLASSES[one.kind] == name]
+
+
+def test_strokes_of_all_classes_come_in_order_of_time():
+    found = strokes(*heard(200, snare=[0.5, 1.5], kick=[0.1, 1.0], ride=[0.5]), RULE)
+
+    assert found == sorted(found)
+    assert times(found, "kick") == pytest.approx([0.1, 1.0], abs=0.001)
+    assert times(found, "snare") == pytest.approx([0.5, 1.5], abs=0.001)
+    assert times(found, "ride") == pytest.approx([0.5], abs=0.001)
+
+
+@pytest.mark.parametrize("at", [0.5, 0.502, 0.504, 0.506, 0.508])
+def test_a_stroke_is_timed_between_the_frames(at):
+    [one] = strokes(*heard(100, snare=[at]), RULE)
+
+    assert abs(one.at_s - at) < 0.002
+
+
+def test_rolls_and_flams_keep_their_strokes():
+    flam, roll = [0.5, 0.535], [1.0 + 0.03 * i for i in range(8)]
+
+    found = strokes(*heard(200, snare=flam, closed_hat=roll), RULE)
+
+    assert len(times(found, "snare")) == 2
+    assert len(times(found, "closed_hat")) == 8
+
+
+def test_of_two_strokes_faster_than_anyone_plays_the_likelier_is_kept():
+    onsets, velocities = heard(100, kick=[0.5])
+    onsets[53, 0] = 0.7
+
+    assert times(strokes(onsets, velocities, RULE), "kick") == pytest.approx([0.5], abs=0.001)
+    assert REFRACTORY_S["kick"] > 0.03
+
+
+def test_what_is_less_likely_than_its_class_asks_for_is_no_stroke():
+    onsets, velocities = heard(100, kick=[0.5], ride=[0.5])
+    rule = Rule(tuple(0.3 if name == "cymbal" else 0.5 for name in GROUPS), RULE.weights)
+
+    found = strokes(0.4 * onsets, velocities, rule)
+
+    assert [CLASSES[one.kind] for one in found] == ["ride"]
+
+
+def test_a_hat_that_may_be_open_or_closed_is_one_hat():
+    onsets, velocities = heard(100, closed_hat=[0.5], open_hat=[0.5])
+    onsets[:, CLASSES.index("closed_hat")] *= 0.3
+    onsets[:, CLASSES.index("open_hat")] *= 0.25
+
+    assert [CLASSES[one.kind] for one in strokes(onsets, velocities, RULE)] == ["closed_hat"]
+
+
+def test_a_rare_class_is_given_more_weight():
+    onsets, velocities = heard(100, closed_hat=[0.5], open_hat=[0.5])
+    onsets[:, CLASSES.index("open_hat")] *= 0.6
+    rule = Rule(RULE.least, tuple(2.0 if name == "open_hat" else 1.0 for name in CLASSES))
+
+    assert [CLASSES[one.kind] for one in strokes(onsets, velocities, rule)] == ["open_hat"]
+
+
+def test_a_stroke_at_the_very_first_and_last_frame_is_found():
+    onsets, velocities = heard(100, kick=[0.0, 0.99])
+
+    assert len(strokes(onsets, velocities, RULE)) == 2
+
+
+def test_silence_holds_no_strokes():
+    nothing = np.zeros((50, len(CLASSES)), dtype=np.float32)
+
+    assert strokes(nothing, nothing, RULE) == []
+    assert strokes(nothing[:0], nothing[:0], RULE) == []

@@ -1,0 +1,105 @@
+"""Train the kit engine's network from rendered drums.
+
+usage: python -m tools.train prepare|fit|judge|rival|export [options]
+
+prepare  renders the soundfont's kits and the backings, once
+fit      trains; stop it at any time, start it again to go on
+judge    prints F by class on held-out libraries and drummers
+rival    prints the same of the engine that needs no training
+export   writes the ONNX file
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from bridge.drums.kit_features import bands
+from tools.train import backing, soundfonts, worlds
+from tools.train.excerpts import most_examples
+from tools.train.export import export
+from tools.train.fit import Plan, State, judge, train
+from tools.train.rival import RULES, judge_rival
+from tools.train.scores import best_rules, report
+
+GIGABYTE = 1024**3
+#: Where Debian's packages hydrogen-drumkits, fluid-soundfont-gm and musescore-general-soundfont-small lie.
+DEBIAN_KITS = Path("/usr/share/hydrogen/data/drumkits")
+DEBIAN_FONTS = (
+    Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
+    Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"),
+)
+#: What shows in a minute that every step works; its network is good for nothing.
+SMALL = Plan(steps=6, batch=2, first=4, fresh=0.5, judge_steps=6, channels=32)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Do what the command line (or `arguments`) asks for."""
+    options = _options(arguments)
+    torch.set_num_threads(options.threads)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # a checkpoint is written on the way out
+    material = worlds.Material(options.samples, options.work, options.kits)
+    if options.verb == "prepare":
+        _prepare(material, options.fonts, 2 if options.small else None)
+        return
+    plan = SMALL if options.small else Plan(steps=options.steps)
+    checkpoint = options.work / "checkpoints" / f"{options.name}.pt"
+    drums = list(material.drums())
+    judges = worlds.judging_stores(material, worlds.judging_worlds(material, drums))
+    if options.small:
+        judges = {name: replace(store, most=1) for name, store in list(judges.items())[:2]}
+    if options.verb == "fit":
+        world = worlds.training_world(material, drums, everything=options.everything)
+        most = most_examples(round(options.cache_gb * GIGABYTE), bands())
+        train(worlds.training_store(material, world, most, options.name), judges, plan, checkpoint, options.device)
+        return
+    if options.verb == "rival":
+        print(report(judge_rival(judges), RULES))
+        return
+    state = State.begun(plan, options.device)
+    state.load(checkpoint, options.device)
+    cases = judge(state.averaged, judges, options.device)
+    rules = best_rules(cases)
+    print(f"step {state.step}\n{report(cases, rules)}")
+    if options.verb == "export":
+        export(state.averaged, rules, options.target, f"1.{state.step}")
+        print(f"{options.target}: {options.target.stat().st_size / 1e6:.2f} MB")
+
+
+def _prepare(material: worlds.Material, wanted: list[Path], most: int | None) -> None:
+    fonts = [font for font in wanted if font.exists()]
+    for font in fonts:
+        soundfonts.render_kits(font, material.work / "soundfonts", most)
+    if fonts:
+        backing.render_backings(material.samples / "freedoom_midi", fonts[0], material.work / "backing", most)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("verb", choices=("prepare", "fit", "judge", "rival", "export"))
+    default = os.environ.get("STEMBRIDGE_TRAIN", "../shared/train")
+    parser.add_argument("--samples", type=Path, default=Path(default), help="the folder of training material")
+    parser.add_argument("--work", type=Path, default=Path("build/train"), help="where everything made is kept")
+    parser.add_argument("--kits", type=Path, default=DEBIAN_KITS, help="Hydrogen's drum kits; most of them only judge")
+    parser.add_argument(
+        "--fonts", type=Path, nargs="*", default=DEBIAN_FONTS, help="soundfonts; the first plays the backings"
+    )
+    parser.add_argument("--name", default="kit", help="of the run: its checkpoint and its excerpts")
+    parser.add_argument("--target", type=Path, default=Path("build/train/kit.onnx"))
+    parser.add_argument("--steps", type=int, default=Plan().steps)
+    parser.add_argument("--cache-gb", type=float, default=4.0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--everything", action="store_true", help="train on all that may be trained on, for shipping")
+    parser.add_argument("--small", action="store_true", help="a minute that shows that all of it works")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""The training loop: excerpts are rendered as it goes, checkpoints let it go on where it was stopped."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bridge.drums.kit_features import Array, bands
+from tools.train.excerpts import Example, Store
+from tools.train.model import KitNetwork
+from tools.train.scores import Judged, best_rules, judged, report
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, how much and how often.
+
+    Attributes
+    ----------
+    steps
+        At most this many; training can be stopped at any step.
+    batch
+        Excerpts a step.
+    first, fresh
+        Excerpts rendered before the first step, and with every step, until the store is full.
+    rate
+        Learning rate at its highest; it falls with the square root of the steps from `steady` on.
+    smooth
+        Share of the averaged weights that a step leaves: they, not the last ones, are judged and exported.
+    velocity_weight
+        Of the velocities' squared error beside the onsets' cross-entropy.
+    save_s, judge_steps
+        Seconds between checkpoints, and steps between judgements.
+    """
+
+    steps: int = 20_000
+    batch: int = 8
+    first: int = 400
+    fresh: float = 1.0
+    rate: float = 2e-3
+    warm: int = 100
+    steady: int = 1500
+    smooth: float = 0.997
+    save_s: float = 180.0
+    judge_steps: int = 400
+    velocity_weight: float = 0.3
+    channels: int = 128
+
+
+@dataclass(slots=True)
+class State:
+    """What a checkpoint holds."""
+
+    network: KitNetwork
+    averaged: KitNetwork
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    spent_s: float = 0.0
+
+    @classmethod
+    def begun(cls, plan: Plan, device: str) -> State:
+        """An untrained network."""
+        torch.manual_seed(0)
+        network, averaged = (KitNetwork(bands(), plan.channels).to(device) for _ in range(2))
+        averaged.load_state_dict(network.state_dict())
+        return cls(network, averaged.eval(), torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=0.01))
+
+    def save(self, path: Path) -> None:
+        """Write all of it, at once."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".tmp")
+        kept = {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "spent_s": self.spent_s,
+        }
+        torch.save(kept, scratch)
+        scratch.replace(path)
+
+    def load(self, path: Path, device: str) -> None:
+        """Go on from a checkpoint."""
+        kept = torch.load(path, map_location=device, weights_only=True)
+        self.network.load_state_dict(kept["network"])
+        self.averaged.load_state_dict(kept["averaged"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.step, self.spent_s = kept["step"], kept["spent_s"]
+
+    def average(self, plan: Plan) -> None:
+        """Move the averaged weights towards the present ones; faster at first, when there is nothing to average."""
+        keep = min(plan.smooth, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for old, new in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+                old.lerp_(new, 1 - keep)
+            for kept, seen in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
+                kept.lerp_(seen, 1 - keep) if kept.is_floating_point() else kept.copy_(seen)
+
+
+def train(store: Store, judges: dict[str, Store], plan: Plan, checkpoint: Path, device: str = "cpu") -> State:
+    """Train until the plan's last step, from the checkpoint where there is one."""
+    state = State.begun(plan, device)
+    if checkpoint.exists():
+        state.load(checkpoint, device)
+        print(f"goes on from step {state.step}", flush=True)
+    try:
+        _go_on(state, store, judges, plan, checkpoint, device)
+    finally:  # also when told to stop
+        state.save(checkpoint)
+    return state
+
+
+def _go_on(state: State, store: Store, judges: dict[str, Store], plan: Plan, checkpoint: Path, device: str) -> None:
+    saved, losses = time.monotonic(), []
+    while state.step < plan.steps:
+        begun = time.monotonic()
+        losses.append(_step(state, _batch(store, state.step, plan), plan, device))
+        state.spent_s += time.monotonic() - begun
+        if state.step % 20 == 0:
+            onset, velocity = np.mean(losses, axis=0)
+            hours = state.spent_s / 3600
+            print(f"step {state.step} onset {onset:.5f} velocity {velocity:.5f} hours {hours:.2f}", flush=True)
+            losses.clear()
+        if state.step % plan.judge_steps == 0:
+            cases = judge(state.averaged, judges, device)
+            print(report(cases, best_rules(cases)), flush=True)
+        if time.monotonic() - saved > plan.save_s:
+            state.save(checkpoint)
+            saved = time.monotonic()
+
+
+def _batch(store: Store, step: int, plan: Plan) -> list[tuple[Example, np.random.Generator]]:
+    """Excerpts drawn from those that the step may know; the newest are among them."""
+    rng = np.random.default_rng([step, 1])
+    known = min(store.most, plan.first + int(step * plan.fresh))
+    newest = [number for number in range(known - math.ceil(plan.fresh), known) if known < store.most]
+    drawn = rng.choice(known, max(0, plan.batch - len(newest)), replace=known < plan.batch)
+    return [(store[int(number)], rng) for number in [*newest, *drawn]]
+
+
+def _step(
+    state: State, batch: list[tuple[Example, np.random.Generator]], plan: Plan, device: str
+) -> tuple[float, float]:
+    features = torch.from_numpy(np.stack([altered(one.features, rng) for one, rng in batch])).to(device)
+    targets = [one.targets() for one, _ in batch]
+    onsets, velocities = (torch.from_numpy(np.stack(column)).to(device) for column in zip(*targets, strict=True))
+    state.network.train()
+    found, loud = state.network(features)
+    onset, velocity = losses_of(found, loud, onsets, velocities)
+    for group in state.optimiser.param_groups:
+        group["lr"] = plan.rate * min(1, (state.step + 1) / plan.warm, (plan.steady / (state.step + 1)) ** 0.5)
+    state.optimiser.zero_grad(set_to_none=True)
+    (onset + plan.velocity_weight * velocity).backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 0.5)
+    state.optimiser.step()
+    state.step += 1
+    state.average(plan)
+    return float(onset.detach()), float(velocity.detach())
+
+
+def losses_of(found: Tensor, loud: Tensor, onsets: Tensor, velocities: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of the onsets, and squared error of the velocities where there are strokes."""
+    onset = functional.binary_cross_entropy_with_logits(found, onsets)
+    struck = (onsets > 0.4).float()
+    velocity = (struck * (torch.sigmoid(loud) - velocities) ** 2).sum() / struck.sum().clamp(min=1)
+    return onset, velocity
+
+
+def altered(features: Array, rng: np.random.Generator) -> Array:
+    """Features as of a recording with another level and tone: a random curve over the bands, before compression."""
+    count = features.shape[1]
+    curve_db = rng.uniform(-8, 8) * 0.7 + np.interp(np.arange(count), np.linspace(0, count, 6), rng.uniform(-5, 5, 6))
+    gain = np.asarray(10 ** (curve_db / 20), dtype=np.float32)
+    magnitude = np.power(np.float32(10), features) - 1
+    if rng.random() < 0.15:  # a record without the highest or the lowest
+        edge = int(rng.integers(1, count // 5))
+        gain[-edge:] *= np.float32(10 ** (rng.uniform(-60, -10) / 20))
+    return np.asarray(np.log10(1 + magnitude * gain), dtype=np.float32)
+
+
+def judge(network: KitNetwork, judges: dict[str, Store], device: str) -> list[Judged]:
+    """Every judging excerpt, heard by the network."""
+    cases = []
+    network.eval()
+    with torch.inference_mode():
+        for library, store in judges.items():
+            for number in range(store.most):
+                one = store[number]
+                onsets, velocities = network(torch.from_numpy(one.features[None]).to(device))
+                truth = one.strokes[:, [0, 1, 2]]
+                cases.append(
+                    judged(
+                        library,
+                        truth,
+                        torch.sigmoid(onsets)[0].cpu().numpy(),
+                        torch.sigmoid(velocities)[0].cpu().numpy(),
+                    )
+                )
+    return cases

@@ -1,0 +1,240 @@
+"""How well strokes are found: F by class, thresholds that serve all libraries alike, velocity's correlation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bridge.drums.kit_decode import (
+    CLASSES,
+    GROUP_OF_CLASS,
+    GROUPS,
+    REFRACTORY_S,
+    SURROUNDINGS,
+    Rule,
+    apart,
+    nearby,
+    peaks,
+    summit,
+    together,
+)
+from bridge.drums.kit_features import FRAME_S, Array
+
+#: A stroke is found when it is given within this (s), as is usual for drums.
+TOLERANCE_S = 0.05
+#: What the bench calls five and seven classes.
+#: Judging libraries with other instruments, and drums taken out of a mix, are called so at the end.
+MIXED_ENDINGS = ("mixed", "separated")
+_TOMS = {"tom_high": "tom", "tom_mid": "tom", "tom_low": "tom"}
+MERGED: dict[str, dict[str, str]] = {
+    "5": {**_TOMS, "closed_hat": "hat", "open_hat": "hat", "crash": "cymbal", "ride": "cymbal"},
+    "7": _TOMS,
+    "9": {},
+}
+GRID = tuple(np.round(np.arange(0.04, 0.9, 0.02), 2).tolist())
+QUIET_VELOCITY = 40
+
+WEIGHTS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+#: Mean F that a weight has to gain for each doubling or halving: less is chance, with so few libraries.
+WEIGHT_COST = 0.01
+
+#: A rule for each of `SURROUNDINGS`.
+Rules = dict[str, Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One excerpt.
+
+    Attributes
+    ----------
+    library
+        What it was rendered from.
+    truth
+        Rows of seconds, class and velocity.
+    candidates
+        At the lowest threshold: rows of seconds, group and its probability, then probability and velocity by class.
+    """
+
+    library: str
+    truth: Array
+    candidates: Array
+
+    @property
+    def surrounding(self) -> str:
+        """Whether the drums were heard alone or with others: one of `SURROUNDINGS`."""
+        return "mixed" if self.library.endswith(MIXED_ENDINGS) else "alone"
+
+
+@dataclass(slots=True)
+class Count:
+    """Strokes found, made up and missed."""
+
+    hits: int = 0
+    extra: int = 0
+    missed: int = 0
+
+    def add(self, hits: int, found: int, truth: int) -> None:
+        """Count one more recording."""
+        self.hits, self.extra, self.missed = self.hits + hits, self.extra + found - hits, self.missed + truth - hits
+
+    @property
+    def f(self) -> float:
+        """Harmonic mean of precision and recall."""
+        return 2 * self.hits / max(1, 2 * self.hits + self.extra + self.missed)
+
+
+def judged(library: str, truth: Array, onsets: Array, velocities: Array) -> Judged:
+    """Judge network outputs (frames, classes) against `truth`, rows of seconds, class, velocity."""
+    rows = []
+    for group, (name, members) in enumerate(GROUPS.items()):
+        kinds = [CLASSES.index(member) for member in members]
+        column = together(onsets, kinds)
+        for frame in apart(peaks(column, GRID[0]), column, REFRACTORY_S[name]):
+            at_s = (frame + summit(column, frame)) * FRAME_S
+            likely = [nearby(onsets, frame, kind) for kind in range(len(CLASSES))]
+            rows.append([at_s, group, column[frame], *likely, *velocities[frame]])
+    return Judged(library, truth, np.array(rows, dtype=np.float32).reshape(-1, 3 + 2 * len(CLASSES)))
+
+
+def chosen(case: Judged, rule: Rule) -> Array:
+    """What is found in a case by a rule: rows of seconds, class and velocity."""
+    rows = case.candidates
+    rows = rows[rows[:, 2] >= np.array(rule.least, dtype=np.float32)[rows[:, 1].astype(int)]]
+    likely = rows[:, 3 : 3 + len(CLASSES)] * np.array(rule.weights, dtype=np.float32)
+    likely = np.where(np.array(GROUP_OF_CLASS) == rows[:, 1:2], likely, -1)
+    kinds = likely.argmax(axis=1)
+    velocities = rows[np.arange(len(rows)), 3 + len(CLASSES) + kinds]
+    return np.stack([rows[:, 0], kinds.astype(np.float32), velocities], axis=1)
+
+
+def pairs(truth: Array, found: Array) -> list[tuple[int, int]]:
+    """Which of the ascending times belong together within `TOLERANCE_S`; as many as can."""
+    matched, j = [], 0
+    for i, at in enumerate(truth):
+        while j < len(found) and found[j] < at - TOLERANCE_S:
+            j += 1
+        if j < len(found) and found[j] <= at + TOLERANCE_S:
+            matched.append((i, j))
+            j += 1
+    return matched
+
+
+def _times(rows: Array, kinds: Sequence[int]) -> Array:
+    return np.sort(rows[np.isin(rows[:, 1], kinds), 0])
+
+
+def best_rules(cases: Sequence[Judged]) -> Rules:
+    """For each surrounding the rule with the best mean F over libraries, each counting alike."""
+    return {
+        surrounding: _best_rule([case for case in cases if case.surrounding == surrounding])
+        for surrounding in SURROUNDINGS
+    }
+
+
+def _best_rule(cases: Sequence[Judged]) -> Rule:
+    """First the threshold of each group by the group's F, then the weights of its classes by the mean of theirs."""
+    rule = Rule((GRID[0],) * len(GROUPS), (1.0,) * len(CLASSES))
+    for group, members in enumerate(GROUPS.values()):
+        kinds = tuple(CLASSES.index(member) for member in members)
+        tried = [replace(rule, least=_with(rule.least, group, least)) for least in GRID]
+        rule = max(tried, key=lambda one: _mean_f(cases, one, [kinds]))
+        for kind in kinds[1:]:
+            tried = [replace(rule, weights=_with(rule.weights, kind, weight)) for weight in WEIGHTS]
+            rule = max(tried, key=lambda one: _mean_f(cases, one, [(each,) for each in kinds]) - _cost(one, kind))
+    return rule
+
+
+def _cost(rule: Rule, kind: int) -> float:
+    return WEIGHT_COST * abs(math.log2(rule.weights[kind]))
+
+
+def _with(values: tuple[float, ...], place: int, value: float) -> tuple[float, ...]:
+    return (*values[:place], value, *values[place + 1 :])
+
+
+def _mean_f(cases: Sequence[Judged], rule: Rule, groups: Sequence[tuple[int, ...]]) -> float:
+    """Mean F of groups of classes over libraries; a group that a library doesn't have counts only there where it is."""
+    counts: dict[tuple[str, tuple[int, ...]], Count] = {}
+    for case in cases:
+        found = chosen(case, rule)
+        for kinds in groups:
+            want, have = _times(case.truth, kinds), _times(found, kinds)
+            counts.setdefault((case.library, kinds), Count()).add(len(pairs(want, have)), len(have), len(want))
+    present = [count.f for count in counts.values() if count.hits + count.missed]
+    return float(np.mean(present)) if present else 0.0
+
+
+def by_class(cases: Sequence[Judged], rules: Rules, merged: Mapping[str, str]) -> dict[str, Count]:
+    """Counts by class, classes merged as `merged` says."""
+    names: dict[str, list[int]] = {}
+    for kind, name in enumerate(CLASSES):
+        names.setdefault(merged.get(name, name), []).append(kind)
+    counts = {name: Count() for name in names}
+    for case in cases:
+        found = chosen(case, rules[case.surrounding])
+        for name, kinds in names.items():
+            want, have = _times(case.truth, kinds), _times(found, kinds)
+            counts[name].add(len(pairs(want, have)), len(have), len(want))
+    return counts
+
+
+def micro(counts: Mapping[str, Count]) -> float:
+    """F over all classes together."""
+    total = Count()
+    for count in counts.values():
+        total.add(count.hits, count.hits + count.extra, count.hits + count.missed)
+    return total.f
+
+
+@dataclass(slots=True)
+class Detail:
+    """What F doesn't say."""
+
+    velocity_r: dict[str, float] = field(default_factory=dict)
+    quiet_recall: float = 0.0
+    late_ms: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+def detail(cases: Sequence[Judged], rules: Rules) -> Detail:
+    """Correlation of velocities by class, share of the quiet strokes found, and 10, 50, 90 % of the lateness."""
+    late, quiet = [], [0, 0]
+    played: dict[str, list[tuple[float, float]]] = {name: [] for name in CLASSES}
+    for case in cases:
+        found = chosen(case, rules[case.surrounding])
+        for kind, name in enumerate(CLASSES):
+            want, have = case.truth[case.truth[:, 1] == kind], found[found[:, 1] == kind]
+            matched = pairs(want[:, 0], have[:, 0])
+            late += [float(have[j, 0] - want[i, 0]) for i, j in matched]
+            played[name] += [(float(want[i, 2]), float(have[j, 2])) for i, j in matched]
+            soft = want[:, 2] * 127 < QUIET_VELOCITY
+            quiet[0] += sum(bool(soft[i]) for i, _ in matched)
+            quiet[1] += int(soft.sum())
+    r = {name: float(np.corrcoef(np.array(rows).T)[0, 1]) for name, rows in played.items() if len(rows) > 5}
+    spread = np.percentile(late, [10, 50, 90]) * 1000 if late else np.zeros(3)
+    return Detail(r, quiet[0] / max(1, quiet[1]), (float(spread[0]), float(spread[1]), float(spread[2])))
+
+
+def report(cases: Sequence[Judged], rules: Rules) -> str:
+    """A table: micro F of 5, 7 and 9 classes and F by class for each library, then the details."""
+    lines = []
+    for surrounding, rule in rules.items():
+        least = " ".join(f"{name} {one:.2f}" for name, one in zip(GROUPS, rule.least, strict=True))
+        weights = " ".join(f"{name} {one:g}" for name, one in zip(CLASSES, rule.weights, strict=True) if one != 1)
+        lines.append(f"{surrounding}: {least}; weights {weights or 'alike'}")
+    for library in [*sorted({case.library for case in cases}), ""]:
+        own = [case for case in cases if library in ("", case.library)]
+        nine = by_class(own, rules, MERGED["9"])
+        figures = [micro(by_class(own, rules, MERGED[count])) for count in ("5", "7", "9")]
+        single = " ".join(f"{name} {count.f:.2f}" for name, count in nine.items() if count.hits + count.missed)
+        lines.append(f"{library or 'all':<34} F5 {figures[0]:.3f} F7 {figures[1]:.3f} F9 {figures[2]:.3f} | {single}")
+    more = detail(cases, rules)
+    lines.append("velocity r " + " ".join(f"{name} {value:.2f}" for name, value in more.velocity_r.items()))
+    lines.append(
+        f"below velocity {QUIET_VELOCITY} found {more.quiet_recall:.2f}; late ms 10/50/90 % "
+        + " ".join(f"{value:.1f}" for value in more.late_ms)
+    )
+    return "\n".join(lines)
