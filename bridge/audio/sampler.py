@@ -123,7 +123,8 @@ class Instrument:
         Both are shorter than `length` where the sample ends.
         """
         kept = None if bend else self._memory.kept.get((zone, key))
-        if kept is not None and (len(kept[0]) >= length or not zone.is_looped):
+        # What is kept is a whole number of seconds long, unless the sample ended before.
+        if kept is not None and (len(kept[0]) >= length or len(kept[0]) % self._rate):
             return kept[0][:length], kept[1][:length]
         whole = length if bend else -(-length // self._rate) * self._rate  # a second that the next note may need
         if zone.sample not in self._samples:

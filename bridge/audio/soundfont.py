@@ -189,7 +189,7 @@ class SoundFont:
         except (OSError, ValueError, KeyError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no soundfont, or damaged"
             raise InvalidRequest(
-                f"{shown_name(path)} cannot be played: {why}; give --soundfont an .sf2 or .sf3 file"
+                f"{shown_name(path)} cannot be played: {why}; give --soundfont an .sf2 or .sf3 file, or bundled"
             ) from error
         self._path = path
         self._presets, self._instruments = tables[b"phdr"][:-1], tables[b"inst"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -63,13 +64,10 @@ class GridType(click.ParamType[Fraction]):
         """The note value as a fraction of a whole note."""
         if value == OFF:
             return Fraction(0)
-        try:
-            grid = Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            grid = Fraction(0)
-        if grid.numerator != 1 or not 1 <= grid.denominator <= FINEST_QUANTIZE:
+        found = re.fullmatch(r"1(?:/([1-9][0-9]{0,2}))?", str(value))
+        if found is None or int(found[1] or 1) > FINEST_QUANTIZE:
             self.fail(f"{value!r} is no note value; write one such as 1/16, or 1/12 for triplets", param, ctx)
-        return grid
+        return Fraction(1, int(found[1] or 1))
 
 
 class PartsType(click.ParamType[tuple[str, ...]]):
@@ -153,8 +151,14 @@ class SoundfontType(click.Path):
         super().__init__(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The file, or an empty text."""
-        return "" if value in ("", BUNDLED) else super().convert(value, param, ctx)
+        """The file, or an empty text. What is no soundfont is refused before anything is made."""
+        if value in ("", BUNDLED):
+            return ""
+        from bridge.audio.soundfont import SoundFont
+
+        path = cast("Path", super().convert(value, param, ctx))
+        SoundFont(path)
+        return path
 
 
 class ProgramType(click.ParamType[tuple[str, int]]):
@@ -167,7 +171,7 @@ class ProgramType(click.ParamType[tuple[str, int]]):
         if isinstance(value, tuple):
             return value
         part, _, number = str(value).partition("=")
-        if part not in PITCHED_PARTS or not (number.isascii() and number.isdigit()) or int(number) > 127:
+        if part not in PITCHED_PARTS or not re.fullmatch("[0-9]{1,3}", number) or int(number) > 127:
             named = ", ".join(PITCHED_PARTS)
             self.fail(f"{value!r} is no program; write a part ({named}) and 0 to 127, such as bass=33", param, ctx)
         return part, int(number)

@@ -77,7 +77,9 @@ def make(song: Song, folder: ResultFolder, options: DeliverOptions, progress: Pr
         began = time.monotonic()
         at_work = progress.stage(f"deliver {kind}")
         try:
-            writer_of(kind)(song, folder, options, at_work)
+            failed = {failure.kind for failure in failures}
+            made_or_to_come = tuple(other for other in options.kinds if other not in failed)
+            writer_of(kind)(song, folder, replace(options, kinds=made_or_to_come), at_work)
             files += _files_of(kind, before, folder)
         except Cancelled:
             raise

@@ -99,12 +99,14 @@ def _write_part(part: SongPart, song: Song, font: SoundFont, shape: _Shape, targ
         _measure(audio.blocks(), audio.length, stem, progress.part(0.0, _MEASURED))
         stem_lufs = stem.lufs()
     strikes = list(_strikes(part, song, font, shape.sample_rate))
-    if part.notes and not strikes:
-        raise InvalidRequest("the soundfont has no sounds for it; give --soundfont a General MIDI soundfont")
     meter = LoudnessMeter(shape.sample_rate)
     with tempfile.TemporaryFile(dir=target.parent) as file:
         spool = _Spool(shape, file)
         _measure(spool.through(_played(strikes, shape)), shape.length, meter, progress.part(_MEASURED, _PLAYED))
+        if part.notes and not meter.peak:
+            raise InvalidRequest(
+                f"the soundfont has no sounds for {part.name}; give --soundfont a General MIDI soundfont, or bundled"
+            )
         gain = _gain(meter, LOUDNESS_WITHOUT_STEM if stem_lufs is None else stem_lufs)
         _write((block * gain for block in spool.blocks()), shape, target, progress.part(_PLAYED, 1.0))
 

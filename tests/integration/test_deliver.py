@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bridge.deliver.preview import bundled_soundfont
 from bridge.model import MidiOptions
 from tests.deliver_support import make_result
 from tests.integration.support import leftovers
@@ -96,8 +97,7 @@ def test_a_result_can_be_delivered_later_and_its_midi_made_anew(deliver) -> None
 
 def test_how_deliveries_are_made_is_remembered(deliver) -> None:
     make_result(FOLDER)
-    font = Path("my.sf2")
-    font.write_bytes(b"")
+    font = bundled_soundfont()
     code, _, _ = deliver(
         str(FOLDER), "--deliver", "als,loops", "--loop-bars", "2", "--no-audio-tracks", "--whole-notes",
         "--soundfont", str(font),

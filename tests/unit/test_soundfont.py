@@ -86,6 +86,15 @@ def test_a_sample_without_a_loop_ends_by_itself(tmp_path: Path) -> None:
     assert len(played(tmp_path, {})) == 40 * PERIOD - 1
 
 
+@pytest.mark.parametrize("generators", [{}, LOOPED], ids=["without a loop", "looped"])
+def test_a_long_note_is_the_same_after_a_short_one(tmp_path: Path, generators: dict[int, int]) -> None:
+    fresh = played(tmp_path, generators, key=9, held_s=3.0)
+    instrument = Instrument(SoundFont(tmp_path / "one.sf2"), 0, RATE)
+    instrument.play(9, 127, 0.05)
+    assert len(fresh) > 2 * RATE
+    assert np.array_equal(instrument.play(9, 127, 3.0), fresh)
+
+
 def test_tuning_is_heard(tmp_path: Path) -> None:
     assert pitch_hz(played(tmp_path, {**LOOPED, 51: 12})) == pytest.approx(882.0, rel=1e-3)
     assert pitch_hz(played(tmp_path, {**LOOPED, 58: 57})) == pytest.approx(882.0, rel=1e-3)

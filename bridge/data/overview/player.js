@@ -29,9 +29,18 @@ class Player {
     audio.src = address;
     audio.addEventListener("error", () => {
       audio.failed = true;
-      this.onchange();
+      this.leaveFailed();
     });
     return audio;
+  }
+
+  /** Let parts whose file can't be played be heard from their other one, where there is one. */
+  leaveFailed() {
+    this.voices.forEach((voice, index) => {
+      const other = voice.source === "stem" ? "preview" : "stem";
+      if (!this.has(index, voice.source) && this.has(index, other)) voice.source = other;
+    });
+    this.apply();
   }
 
   elements() {
@@ -100,7 +109,7 @@ class Player {
     this.onchange();
     const started = await Promise.allSettled(this.elements().map((audio) => audio.play()));
     if (this.playing && started.every((result) => result.status === "rejected")) this.pause();
-    this.timer = this.timer || setInterval(() => this.keepTogether(), 200);
+    if (this.playing) this.timer = this.timer || setInterval(() => this.keepTogether(), 200);
   }
 
   pause() {
