@@ -65,15 +65,16 @@ def convert(ctx: click.Context, /, audio: tuple[Path, ...], as_json: bool, **opt
 def demo(ctx: click.Context, out: Path) -> None:
     """Convert the bundled song and show how much of it was found."""
     from bridge.demo import bundled_song, render_scores, score_against_truth
-    from bridge.model import ConversionRequest
+    from bridge.model import ConversionRequest, DeliverOptions
 
     with bundled_song() as song, displayed(as_json=False) as display, stoppable(out) as cancelled:
-        request = ConversionRequest(source=song.audio, out_dir=out, name="stembridge-demo")
+        usual = DeliverOptions(DEFAULT_DELIVERIES)
+        request = ConversionRequest(source=song.audio, out_dir=out, name="stembridge-demo", deliver=usual)
         display.say("source", "Converting the bundled song (35 s, made for this purpose, so every true note is known).")
         result = _convert_one(request, display, cancelled)
         display.say("result", render_scores(score_against_truth(result.folder, song.truth)))
         exit_code = explain_all(result.failures, display, False, debug=ctx.obj["debug"])
-    click.echo(f"\nOpen the MIDI files and stems in {printable(result.folder.resolve())}")
+    click.echo(f"\nOpen overview.html, the MIDI files and stems in {printable(result.folder.resolve())}")
     ctx.exit(exit_code)
 
 
