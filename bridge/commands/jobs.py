@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from bridge.commands.shown import echo, moment
 
 if TYPE_CHECKING:
     from bridge.jobs.model import Job
+    from bridge.peer import Peer
 
 #: Jobs that are listed unless more are asked for: a terminal's height.
 LISTED = 20
@@ -85,8 +87,8 @@ def again(job_id: str) -> None:
     echo(f"{_ask_again(job)} converts {job.spec.source} again")
 
 
-def _ask_again(job: Job) -> str:
-    """Have a job done again, by the daemon where one runs, else at its next start; the new job's id."""
+def _done(by_daemon: Callable[[Peer], str], without: Callable[[], str]) -> str:
+    """What the daemon says to a wish where one runs, else what comes of it without one."""
     from bridge.instance import Instance, daemon_dir, running, secret
     from bridge.peer import Peer
 
@@ -94,9 +96,14 @@ def _ask_again(job: Job) -> str:
     found = running(folder)
     if found is None:
         with Instance(folder):  # no daemon may start meanwhile
-            return _add_again(job)
+            return without()
     with Peer(found.osc_port, secret(folder)) as daemon:
-        return daemon.again(job.id)
+        return by_daemon(daemon)
+
+
+def _ask_again(job: Job) -> str:
+    """Have a job done again, by the daemon where one runs, else at its next start; the new job's id."""
+    return _done(lambda daemon: daemon.again(job.id), lambda: _add_again(job))
 
 
 def _add_again(job: Job) -> str:
@@ -114,16 +121,7 @@ def _add_again(job: Job) -> str:
 
 def _cancel(job: Job) -> str:
     """Cancel a job, by the daemon where one runs; the code of the job's end."""
-    from bridge.instance import Instance, daemon_dir, running, secret
-    from bridge.peer import Peer
-
-    folder = daemon_dir()
-    found = running(folder)
-    if found is None:
-        with Instance(folder):  # no daemon may start meanwhile
-            return _cancel_on_disk(job)
-    with Peer(found.osc_port, secret(folder)) as daemon:
-        return daemon.cancel(job.id)
+    return _done(lambda daemon: daemon.cancel(job.id), lambda: _cancel_on_disk(job))
 
 
 def _cancel_on_disk(job: Job) -> str:

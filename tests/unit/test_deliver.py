@@ -388,3 +388,15 @@ def test_a_song_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (bass.color, bass.program, bass.parent, bass.confidence) == (0x5480E4, 33, None, 0.5)
     assert (drums.program, kick.parent, kick.stem) == (None, "drums", None)
     assert len(kick.notes) == 17
+
+
+def test_the_overview_plays_the_previews_that_stay_where_new_ones_fail(result: Path, tmp_path: Path) -> None:
+    both = DeliverOptions(("preview", "overview"))
+    deliver(result, both, None, Progress())
+    before = (result / "preview/bass.wav").read_bytes()
+    bad = tmp_path / "bad.sf2"
+    bad.write_bytes(b"not one")
+    found = deliver(result, replace(both, soundfont=bad), None, Progress())
+    assert [failure.kind for failure in found.failures] == ["preview"]
+    assert (result / "preview/bass.wav").read_bytes() == before
+    assert "preview/bass.wav" in (result / "overview.html").read_text("utf-8")

@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 
 from bridge.audio.sampler import Instrument
 from bridge.audio.soundfont import SoundFont
+from bridge.deliver import preview
+from bridge.deliver.song import read_song
 from bridge.errors import InvalidRequest
-from bridge.model import Samples
+from bridge.model import DeliverOptions, Note, Samples
+from bridge.progress import Progress
+from bridge.write.files import ResultFolder
+from tests.deliver_support import make_result
 
 RATE = 44100
 #: The tone's period in samples; 441 Hz, called MIDI pitch 69.
@@ -148,6 +153,15 @@ def test_what_is_no_soundfont_is_refused_in_one_line(tmp_path: Path, data: bytes
     with pytest.raises(InvalidRequest, match=r"^no\.sf2 cannot be played: .*; give --soundfont an \.sf2") as caught:
         SoundFont(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_part_that_the_soundfont_cannot_play_is_named(tmp_path: Path) -> None:
+    font = tmp_path / "two keys.sf2"
+    font.write_bytes(soundfont({43: 0x0100}))  # its only zone is for keys 0 and 1
+    song = read_song(make_result(tmp_path / "song", {"bass": [Note(0.5, 1.0, 40, 100)]}))
+    said = "no sounds for bass.* General MIDI soundfont, or bundled"
+    with pytest.raises(InvalidRequest, match=said), ResultFolder(tmp_path / "out") as folder:
+        preview.write(song, folder, DeliverOptions(soundfont=font), Progress())
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
