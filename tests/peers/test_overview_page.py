@@ -224,3 +224,22 @@ def test_without_previews_the_switch_is_off_and_the_page_says_why(
     with open_page(folder / "overview.html") as page:
         assert page.get_by_role("button", name="MIDI of bass").is_disabled()
         assert "preview" in page.locator("#remark").text_content()
+
+
+def test_a_part_whose_stem_cannot_be_played_is_heard_from_its_midi(open_page: Open, result: Path) -> None:
+    stem = result / "stems/bass.wav"
+    whole = stem.read_bytes()
+    stem.write_bytes(b"no audio")
+    try:
+        with open_page() as page:
+            until(page, "player.voices[0].audio.stem.failed")
+            assert page.evaluate("player.voices.map((voice) => voice.source)") == ["preview", "stem"]
+            assert page.get_by_role("button", name="MIDI of bass").get_attribute("aria-pressed") == "true"
+    finally:
+        stem.write_bytes(whole)
+
+
+def test_a_pause_right_after_play_leaves_nothing_running(open_page: Open) -> None:
+    with open_page() as page:
+        page.evaluate("(async () => { const started = player.play(); player.pause(); await started; })()")
+        assert page.evaluate("player.timer ?? null") is None
