@@ -46,9 +46,11 @@ bench:  ## convert the bench's recordings and print the score
 train:  ## train the drum engine's network from the material beside the checkout; stop and go on at will
 	@$(BOOTSTRAP) run python -m tools.train prepare $(ARGS)
 	@$(BOOTSTRAP) run python -m tools.train fit $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.train masks $(ARGS)
 
 train-small:  ## show in a minute that the whole training works
 	@$(BOOTSTRAP) run python -m tools.train fit --small --name small $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.train masks --small --name small $(ARGS)
 	@$(BOOTSTRAP) run python -m tools.train export --small --name small --target build/train/small.onnx $(ARGS)
 
 train-judge:  ## judge the trained network on kits and drummers that it hasn't heard

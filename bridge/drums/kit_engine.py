@@ -1,4 +1,4 @@
-"""The trained drum engine: a network that hears nine kinds of strokes at once, and how hard they are.
+"""The trained drum engine: a network that hears nine kinds of strokes at once, how hard they are, and what is whose.
 
 It works on clean drum stems, on separated ones and on whole mixes: it was trained on all three
 (``docs/reference/drum-model.md``). The audio is read in blocks, twice: once for its level, once for the network.
@@ -20,17 +20,16 @@ from bridge.drums.hits import HIT_S, ended
 from bridge.drums.kit_decode import CLASSES, GROUP_OF_CLASS, Rule, Stroke, strokes
 from bridge.drums.kit_features import HOP, SAMPLE_RATE, WINDOW, Array, loudness_gain, moment_levels, spectrogram
 from bridge.drums.kit_network import KitNetwork
-from bridge.drums.onset_engine import OnsetDrumEngine
 from bridge.engines import PartBlock
 from bridge.model import GM_DRUM, EngineId, Note
 from bridge.progress import Progress
 
 #: Raised whenever the same network would give other notes.
-_DECODER = "1"
+_DECODER = "2"
 
 
 class KitDrumEngine:
-    """Finds strokes with a trained network, and masks the drums apart as `OnsetDrumEngine` does.
+    """Finds strokes, and the components that they are struck on, with a trained network.
 
     Parameters
     ----------
@@ -48,14 +47,12 @@ class KitDrumEngine:
     def __init__(self, model: Path | None = None, surrounding: Literal["alone", "mixed"] = "alone") -> None:
         self._network = KitNetwork(model)
         self._surrounding = surrounding
-        self._masks = OnsetDrumEngine()
 
     @cached_property
     def identity(self) -> EngineId:
-        """Name, version (with the decoder's and the masks') and hash of the network."""
-        own, masks = self._network.identity, self._masks.identity
-        version = f"{own.version}+{self._surrounding}{_DECODER}.{masks.name}{masks.version}"
-        return EngineId(own.name, version, own.sha256)
+        """Name, version (with the decoder's) and hash of the network."""
+        own = self._network.identity
+        return EngineId(own.name, f"{own.version}+{self._surrounding}{_DECODER}", own.sha256)
 
     @property
     def _rule(self) -> Rule:
@@ -63,12 +60,25 @@ class KitDrumEngine:
 
     def load(self) -> None:
         """Import what the work needs, and load the network."""
-        self._masks.load()
+        import bridge.drums.kit_masks  # noqa: F401  it brings scipy
+
         self._network.load()
 
     def split(self, drums: AudioFile, progress: Progress) -> Iterator[PartBlock]:
-        """Yield kick, snare, hihat, cymbal, ride and tom; what none of them explains is in none."""
-        yield from self._masks.split(drums, progress)
+        """Yield kick, snare, hihat, cymbal, ride and tom; what the network holds for none of them is in none.
+
+        Raises
+        ------
+        EngineUnavailable, EngineFailed
+            The network or its runtime is missing, or broke down.
+        Cancelled
+            Through `progress`.
+        """
+        from bridge.drums.kit_masks import share_out
+
+        gain = _gain(drums, progress.part(0.0, 0.1))
+        shares = self._network.shares(_features(drums, gain, progress))
+        yield from share_out(drums, shares, progress.part(0.1, 1.0))
 
     def transcribe(self, drums: AudioFile, components: Mapping[str, AudioFile], progress: Progress) -> list[Note]:
         """Hits in order of onset, with General MIDI keys; `components` are not listened to.

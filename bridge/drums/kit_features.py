@@ -37,16 +37,27 @@ _CHUNK_FRAMES = 256
 
 
 @cache
-def band_weights() -> Array:
-    """Share of each bin in each band, (bins, bands): triangles between neighbouring centres, each summing to 1."""
+def _edges() -> NDArray[np.intp]:
+    """Bins at which bands begin, have their middle, and end: those of band i are i, i + 1 and i + 2."""
     count = int(np.log2(HIGHEST_HZ / LOWEST_HZ) * BANDS_PER_OCTAVE) + 2
     hertz = LOWEST_HZ * 2.0 ** (np.arange(count) / BANDS_PER_OCTAVE)
-    edges = np.unique(np.round(hertz * WINDOW / SAMPLE_RATE).astype(int))
+    return np.unique(np.round(hertz * WINDOW / SAMPLE_RATE).astype(np.intp))
+
+
+@cache
+def band_weights() -> Array:
+    """Share of each bin in each band, (bins, bands): triangles between neighbouring centres, each summing to 1."""
+    edges = _edges()
     weights = np.zeros((WINDOW // 2 + 1, len(edges) - 2), dtype=np.float32)
     for band, (low, centre, high) in enumerate(zip(edges, edges[1:], edges[2:], strict=False)):
         weights[low : centre + 1, band] = np.linspace(0, 1, centre - low + 1)
         weights[centre:high, band] = np.linspace(1, 0, high - centre + 1)[:-1]
     return np.asarray(weights / weights.sum(axis=0), dtype=np.float32)
+
+
+def band_centres_hz() -> Array:
+    """Middle of each band (Hz), ascending."""
+    return np.asarray(_edges()[1:-1] * (SAMPLE_RATE / WINDOW), dtype=np.float32)
 
 
 def bands() -> int:
@@ -67,8 +78,18 @@ def spectrogram(samples: Array) -> Array:
         frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP][:count]
         for start in range(0, count, _CHUNK_FRAMES):
             magnitude = np.abs(np.fft.rfft(frames[start : start + _CHUNK_FRAMES] * window, axis=1)).astype(np.float32)
-            rows[start : start + _CHUNK_FRAMES] = np.log10(1 + COMPRESSION * (magnitude @ band_weights()))
+            rows[start : start + _CHUNK_FRAMES] = compressed(magnitude @ band_weights())
     return rows
+
+
+def compressed(magnitude: Array) -> Array:
+    """What the network hears of band magnitudes (a full-scale sine has 1)."""
+    return np.asarray(np.log10(1 + COMPRESSION * magnitude), dtype=np.float32)
+
+
+def magnitudes(features: Array) -> Array:
+    """`compressed` undone."""
+    return np.asarray((np.power(np.float32(10), features) - 1) / np.float32(COMPRESSION), dtype=np.float32)
 
 
 def centred(samples: Array) -> Array:

@@ -20,7 +20,7 @@ import numpy as np
 from bridge.drums.kit_decode import CLASSES, SURROUNDINGS, Rule
 from bridge.drums.kit_features import Array
 from bridge.errors import BridgeError, EngineFailed, EngineUnavailable
-from bridge.model import EngineId
+from bridge.model import COMPONENTS, EngineId
 from bridge.quietly import onnx_runtime
 
 #: Where the file lies in an installation.
@@ -81,6 +81,16 @@ class Heard:
     velocities: Array
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Features (frames, bands) with as much around frames `start` to `stop` as the network reaches."""
+
+    features: Array
+    begin: int
+    start: int
+    stop: int
+
+
 class KitNetwork:
     """A network's file, loaded when first needed.
 
@@ -122,7 +132,7 @@ class KitNetwork:
                 for name in SURROUNDINGS
             }
             facts = Facts(str(said["version"]), str(said["sha256"]), rules, int(said["reach"]))
-            fits = tuple(said["classes"]) == CLASSES
+            fits = tuple(said["classes"]) == CLASSES and tuple(said["components"]) == COMPONENTS
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise EngineUnavailable(f"what belongs to {self._path.name} is missing or damaged; {_ADVICE}") from error
         if not fits or hashlib.sha256(self._path.read_bytes()).hexdigest() != facts.sha256:
@@ -154,32 +164,45 @@ class KitNetwork:
         """Load the network, if it isn't yet."""
         _ = self._session
 
-    def outputs(self, features: Array) -> tuple[Array, Array]:
-        """Onset probabilities and velocities, (frames, classes) each, of features (frames, bands)."""
+    def outputs(self, features: Array, *names: str) -> list[Array]:
+        """Some of the network's outputs, a row a frame, of features (frames, bands).
+
+        ``onsets`` and ``velocities`` are (frames, classes), ``shares`` (frames, components, bands); all 0 to 1.
+        """
         try:
-            onsets, velocities = self._session.run(["onsets", "velocities"], {"features": features[None]})
+            outputs = self._session.run(list(names), {"features": np.ascontiguousarray(features)[None]})
+        except BridgeError:  # the network can't be loaded, or a cancellation
+            raise
         except Exception as error:  # onnxruntime's errors share no base class
             raise EngineFailed(f"the kit engine's network failed ({error})") from error
-        return onsets[0], velocities[0]
+        return [output[0] for output in outputs]
 
     def hear(self, features: Iterable[Array]) -> Iterator[Heard]:
-        """Outputs of features that come in blocks (frames, bands): the same as of all of them at once.
+        """Strokes in features that come in blocks (frames, bands): the same as of all of them at once."""
+        for window in self._windows(features):
+            onsets, velocities = self.outputs(window.features, "onsets", "velocities")
+            rows = slice(max(0, window.start - EDGE_FRAMES - window.begin), window.stop + EDGE_FRAMES - window.begin)
+            yield Heard(window.begin + rows.start, window.start, window.stop, onsets[rows], velocities[rows])
 
-        Each stretch is heard with as much around it as the network reaches, so memory depends on that alone.
+    def shares(self, features: Iterable[Array]) -> Iterator[Array]:
+        """Each component's share of each band, (frames, components, bands) from 0 to 1, one stretch after the other.
+
+        What a frame lacks to 1 belongs to no component.
         """
+        for window in self._windows(features):
+            (shares,) = self.outputs(window.features, "shares")
+            yield shares[window.start - window.begin : window.stop - window.begin]
+
+    def _windows(self, features: Iterable[Array]) -> Iterator[_Window]:
+        """Windows whose frames `start` to `stop` cover all; memory depends on the network's reach alone."""
         reach = self.facts.reach + EDGE_FRAMES
         held, begin, start = np.zeros((0, 0), dtype=np.float32), 0, 0
         for block in features:
             held = np.concatenate([held, block]) if len(held) else block
             while begin + len(held) >= start + CORE_FRAMES + reach:
-                yield self._stretch(held[: start + CORE_FRAMES + reach - begin], begin, start, start + CORE_FRAMES)
+                yield _Window(held[: start + CORE_FRAMES + reach - begin], begin, start, start + CORE_FRAMES)
                 start += CORE_FRAMES
                 keep = max(begin, start - reach)
                 held, begin = held[keep - begin :], keep
         if begin + len(held) > start:
-            yield self._stretch(held, begin, start, begin + len(held))
-
-    def _stretch(self, held: Array, begin: int, start: int, stop: int) -> Heard:
-        onsets, velocities = self.outputs(np.ascontiguousarray(held))
-        rows = slice(max(0, start - EDGE_FRAMES - begin), stop + EDGE_FRAMES - begin)
-        return Heard(begin + rows.start, start, stop, onsets[rows], velocities[rows])
+            yield _Window(held, begin, start, begin + len(held))

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from bridge.audio.spectra import Array, power
 from bridge.separation.layers import LAYERS, Layers
-from bridge.separation.spectra import Array, power
 
 #: Bands in which energies are compared, in Hz: about the ear's, wider where little is decided.
 BAND_EDGES = (0, 70, 110, 150, 210, 300, 450, 700, 1000, 1500, 2200, 3300, 5000, 8000, 1e9)

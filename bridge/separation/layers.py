@@ -22,10 +22,10 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from bridge.audio.file import AudioFile
+from bridge.audio.spectra import Array, Spectra, Stft, power
 from bridge.model import Samples
 from bridge.progress import Progress
 from bridge.separation.median import median_along_frequency, median_along_time, tonal_share
-from bridge.separation.spectra import Array, Spectra, Stft, power
 
 LAYERS = ("held", "moving", "struck")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
-from bridge.separation.spectra import Array
+from bridge.audio.spectra import Array
 
 #: Keeps 0 / 0 at silence.
 _TINY = np.float32(1e-20)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from bridge.audio.spectra import Array, Spectra
 from bridge.separation.cues import BAND_CENTRES, Cues
 from bridge.separation.layers import LAYERS, Layers
-from bridge.separation.spectra import Array, Spectra
 
 #: The order of the columns below.
 SHARED = ("bass", "drums", "melody", "vocals")

@@ -31,6 +31,7 @@ def model(tmp_path_factory) -> Path:
     pytest.importorskip("onnx")
     from tools.train.export import export
     from tools.train.model import KitNetwork as Trained
+    from tools.train.model import MaskNetwork
 
     torch.manual_seed(0)
     network = Trained(bands(), channels=8, front=(4, 4, 4))
@@ -38,7 +39,7 @@ def model(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("model") / "kit.onnx"
     rule = Rule((0.5,) * len(GROUPS), (1.0,) * len(CLASSES))
     surer = Rule((0.9,) * len(GROUPS), rule.weights)
-    export(network, {"alone": rule, "mixed": surer}, path, "test")
+    export(network, MaskNetwork(network, (4, 4, 4, 4)), {"alone": rule, "mixed": surer}, path, "test")
     return path
 
 
@@ -68,7 +69,7 @@ def test_hits_come_in_order_inside_the_recording_with_keys_of_drums(model, noise
 def test_windows_give_the_same_as_the_whole(model, monkeypatch):
     features = np.random.default_rng(2).random((2500, bands()), dtype=np.float32)
     network = KitNetwork(model)
-    whole, loud = network.outputs(features)
+    whole, loud = network.outputs(features, "onsets", "velocities")
     monkeypatch.setattr(kit_network, "CORE_FRAMES", 400)
 
     heard = list(network.hear(np.array_split(features, 9)))

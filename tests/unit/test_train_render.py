@@ -5,7 +5,7 @@ import pytest
 
 from bridge.drums.kit_features import SAMPLE_RATE
 from bridge.model import COMPONENT_OF_KEY, COMPONENTS, GM_DRUM
-from tools.train.excerpts import FRAMES, example
+from tools.train.excerpts import FRAMES, Example
 from tools.train.libraries import KINDS
 from tools.train.patterns import Groove, Hit, procedural, varied
 from tools.train.render import Excerpt, Instrument, World, excerpt, excerpt_with_components, mixed_down
@@ -73,7 +73,7 @@ def test_patterns_stay_inside_their_time_and_velocities(seed):
 def test_targets_peak_at_the_strokes():
     hits = (Hit(1.0, "kick", 127), Hit(1.004, "ride", 64))
 
-    made = example(Excerpt(np.zeros(10 * SAMPLE_RATE, dtype=np.float32), hits))
+    made = Example.of(Excerpt(np.zeros(10 * SAMPLE_RATE, dtype=np.float32), hits))
     onsets, velocities = made.targets()
 
     assert onsets.shape == (FRAMES, len(KINDS))

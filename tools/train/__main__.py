@@ -1,10 +1,12 @@
 """Train the kit engine's network from rendered drums.
 
-usage: python -m tools.train prepare|fit|judge|rival|export [options]
+usage: python -m tools.train prepare|render|fit|masks|judge|rival|export [options]
 
 prepare  renders the soundfont's kits and the backings, once
-fit      trains; stop it at any time, start it again to go on
-judge    prints F by class on held-out libraries and drummers
+render   renders excerpts ahead of a `fit` that runs beside it, on another core
+fit      trains what hears strokes; stop it at any time, start it again to go on
+masks    trains what shares the drums out, on a network that `fit` has trained; the same
+judge    prints F by class, and what masks are worth, on held-out libraries and drummers
 rival    prints the same of the engine that needs no training
 export   writes the ONNX file
 """
@@ -22,9 +24,10 @@ import torch
 
 from bridge.drums.kit_features import bands
 from tools.train import backing, soundfonts, worlds
-from tools.train.excerpts import most_examples
+from tools.train.excerpts import Example, Layers, Store, most_examples
 from tools.train.export import export
-from tools.train.fit import Plan, State, judge, train
+from tools.train.fit import Plan, State, Stores, judge, train
+from tools.train.masks import MaskPlan, MaskState, judge_masks, train_masks
 from tools.train.rival import RULES, judge_rival
 from tools.train.scores import best_rules, report
 
@@ -37,6 +40,7 @@ DEBIAN_FONTS = (
 )
 #: What shows in a minute that every step works; its network is good for nothing.
 SMALL = Plan(steps=6, batch=2, first=4, fresh=0.5, judge_steps=6, channels=32)
+SMALL_MASKS = MaskPlan(steps=4, batch=2, first=2, fresh=0.0)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,28 +52,65 @@ def main(arguments: list[str] | None = None) -> None:
     if options.verb == "prepare":
         _prepare(material, options.fonts, 2 if options.small else None)
         return
-    plan = SMALL if options.small else Plan(steps=options.steps)
-    checkpoint = options.work / "checkpoints" / f"{options.name}.pt"
     drums = list(material.drums())
     judges = worlds.judging_stores(material, worlds.judging_worlds(material, drums))
     if options.small:
         judges = {name: replace(store, most=1) for name, store in list(judges.items())[:2]}
-    if options.verb == "fit":
-        world = worlds.training_world(material, drums, everything=options.everything)
-        most = most_examples(round(options.cache_gb * GIGABYTE), bands())
-        train(worlds.training_store(material, world, most, options.name), judges, plan, checkpoint, options.device)
-        return
     if options.verb == "rival":
         print(report(judge_rival(judges), RULES))
-        return
-    state = State.begun(plan, options.device)
-    state.load(checkpoint, options.device)
+    elif options.verb in ("render", "fit", "masks"):
+        _learn(options, material, worlds.training_world(material, drums, everything=options.everything), judges)
+    else:
+        _look(options, judges, worlds.judging_layers(material, drums, 1 if options.small else None))
+
+
+def _learn(
+    options: argparse.Namespace, material: worlds.Material, world: worlds.World, judges: dict[str, Store[Example]]
+) -> None:
+    """Render, or train strokes or masks."""
+    plan = SMALL if options.small else Plan(steps=options.steps)
+    mask_plan = SMALL_MASKS if options.small else MaskPlan(steps=options.mask_steps)
+    most = most_examples(round(options.cache_gb * GIGABYTE / 4), bands())
+    stores = Stores(
+        worlds.training_store(material, world, most, options.name),
+        worlds.band_store(material, world, most, options.name),
+    )
+    layers = worlds.layers_store(material, world, most // 4, options.name)
+    if options.verb == "render":
+        stores.drums.render_ahead(plan.known(plan.steps, most))
+        stores.bands.render_ahead(plan.known(plan.steps, most))
+        layers.render_ahead(mask_plan.known(mask_plan.steps, layers.most))
+    elif options.verb == "fit":
+        train(stores, judges, plan, _checkpoint(options, ""), options.device)
+    else:
+        train_masks(_trained(options, plan).averaged, layers, mask_plan, _checkpoint(options, "-masks"))
+
+
+def _look(options: argparse.Namespace, judges: dict[str, Store[Example]], layers: Store[Layers]) -> None:
+    """Judge what was trained; write it down where that was asked for."""
+    plan = SMALL if options.small else Plan()
+    state = _trained(options, plan)
     cases = judge(state.averaged, judges, options.device)
     rules = best_rules(cases)
     print(f"step {state.step}\n{report(cases, rules)}")
+    masks = MaskState.begun(state.averaged, MaskPlan())
+    masks.load(_checkpoint(options, "-masks"))
+    ratios = judge_masks(state.averaged, masks.averaged, layers)
+    print("masks, dB: " + " ".join(f"{name} {value:.1f}" for name, value in ratios.items()))
     if options.verb == "export":
-        export(state.averaged, rules, options.target, f"1.{state.step}")
+        export(state.averaged, masks.averaged, rules, options.target, f"1.{state.step}.{masks.step}")
         print(f"{options.target}: {options.target.stat().st_size / 1e6:.2f} MB")
+
+
+def _trained(options: argparse.Namespace, plan: Plan) -> State:
+    state = State.begun(plan, options.device)
+    state.load(_checkpoint(options, ""), options.device)
+    return state
+
+
+def _checkpoint(options: argparse.Namespace, ending: str) -> Path:
+    path: Path = options.work / "checkpoints" / f"{options.name}{ending}.pt"
+    return path
 
 
 def _prepare(material: worlds.Material, wanted: list[Path], most: int | None) -> None:
@@ -82,7 +123,7 @@ def _prepare(material: worlds.Material, wanted: list[Path], most: int | None) ->
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=("prepare", "fit", "judge", "rival", "export"))
+    parser.add_argument("verb", choices=("prepare", "render", "fit", "masks", "judge", "rival", "export"))
     default = os.environ.get("STEMBRIDGE_TRAIN", "../shared/train")
     parser.add_argument("--samples", type=Path, default=Path(default), help="the folder of training material")
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="where everything made is kept")
@@ -93,6 +134,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", default="kit", help="of the run: its checkpoint and its excerpts")
     parser.add_argument("--target", type=Path, default=Path("build/train/kit.onnx"))
     parser.add_argument("--steps", type=int, default=Plan().steps)
+    parser.add_argument("--mask-steps", type=int, default=MaskPlan().steps)
     parser.add_argument("--cache-gb", type=float, default=4.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")

@@ -13,18 +13,21 @@ import torch
 
 from bridge.drums.kit_decode import CLASSES
 from bridge.drums.kit_features import bands
-from tools.train.model import Deployed, KitNetwork, reach
+from bridge.model import COMPONENTS
+from tools.train.model import Deployed, KitNetwork, MaskNetwork, reach
 from tools.train.scores import Rules
 
 _OPSET = 17
+_OUTPUTS = ("onsets", "velocities", "shares")
 
 
-def export(network: KitNetwork, rules: Rules, target: Path, version: str) -> None:
+def export(network: KitNetwork, masks: MaskNetwork, rules: Rules, target: Path, version: str) -> None:
     """Write `target` and, beside it, what it is (`bridge.drums.kit_network.Facts`) as JSON.
 
-    Its input is ``features`` (1, frames, bands); its outputs are ``onsets`` and ``velocities`` (1, frames, classes).
+    Its input is ``features`` (1, frames, bands); its outputs are ``onsets`` and ``velocities`` (1, frames,
+    classes), and ``shares`` (1, frames, components, bands).
     """
-    deployed = Deployed(network).eval().cpu()
+    deployed = Deployed(network, masks).eval().cpu()
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_suffix(".tmp")
     with warnings.catch_warnings():
@@ -36,8 +39,8 @@ def export(network: KitNetwork, rules: Rules, target: Path, version: str) -> Non
             (torch.zeros(1, 1000, bands()),),
             str(scratch),
             input_names=["features"],
-            output_names=["onsets", "velocities"],
-            dynamic_axes={name: {1: "frames"} for name in ("features", "onsets", "velocities")},
+            output_names=list(_OUTPUTS),
+            dynamic_axes={name: {1: "frames"} for name in ("features", *_OUTPUTS)},
             opset_version=_OPSET,
             dynamo=False,
         )
@@ -46,6 +49,7 @@ def export(network: KitNetwork, rules: Rules, target: Path, version: str) -> Non
         "version": version,
         "sha256": hashlib.sha256(scratch.read_bytes()).hexdigest(),
         "classes": CLASSES,
+        "components": COMPONENTS,
         "reach": reach(),
         "rules": {name: asdict(rule) for name, rule in rules.items()},
     }

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from bridge.drums.kit_features import Array, bands
-from tools.train.excerpts import Example, Store
+from bridge.drums.kit_features import Array, bands, compressed, magnitudes
+from tools.train.excerpts import FRAMES, Example, Store
 from tools.train.model import KitNetwork
 from tools.train.scores import Judged, best_rules, judged, report
 
@@ -30,8 +30,9 @@ class Plan:
         Excerpts a step.
     first, fresh
         Excerpts rendered before the first step, and with every step, until the store is full.
-    rate
-        Learning rate at its highest; it falls with the square root of the steps from `steady` on.
+    rate, warm
+        Learning rate at its highest, and the steps in which it gets there; from there it falls along a half cosine to
+        nothing at the last step.
     smooth
         Share of the averaged weights that a step leaves: they, not the last ones, are judged and exported.
     velocity_weight
@@ -40,18 +41,28 @@ class Plan:
         Seconds between checkpoints, and steps between judgements.
     """
 
-    steps: int = 20_000
+    steps: int = 6000
     batch: int = 8
-    first: int = 400
-    fresh: float = 1.0
+    first: int = 200
+    fresh: float = 0.3
     rate: float = 2e-3
     warm: int = 100
-    steady: int = 1500
-    smooth: float = 0.997
+    smooth: float = 0.998
     save_s: float = 180.0
-    judge_steps: int = 400
+    judge_steps: int = 1000
     velocity_weight: float = 0.3
+    soft_weight: float = 2.0
+    band_chance: float = 0.35
+    band_db: tuple[float, float] = (-22.0, 6.0)
     channels: int = 128
+
+    def known(self, step: int, most: int) -> int:
+        """How many of `most` excerpts a step may draw from."""
+        return min(most, self.first + int(step * self.fresh))
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step."""
+        return self.rate * min(1.0, (step + 1) / self.warm) * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
 
 
 @dataclass(slots=True)
@@ -96,32 +107,56 @@ class State:
 
     def average(self, plan: Plan) -> None:
         """Move the averaged weights towards the present ones; faster at first, when there is nothing to average."""
-        keep = min(plan.smooth, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for old, new in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-                old.lerp_(new, 1 - keep)
-            for kept, seen in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
-                kept.lerp_(seen, 1 - keep) if kept.is_floating_point() else kept.copy_(seen)
+        averaged_into(self.averaged, self.network, min(plan.smooth, (1 + self.step) / (10 + self.step)))
 
 
-def train(store: Store, judges: dict[str, Store], plan: Plan, checkpoint: Path, device: str = "cpu") -> State:
+def averaged_into(averaged: nn.Module, network: nn.Module, keep: float) -> None:
+    """Move averaged weights towards a network's present ones; `keep` is the share of them that stays."""
+    with torch.no_grad():
+        for old, new in zip(averaged.parameters(), network.parameters(), strict=True):
+            old.lerp_(new, 1 - keep)
+        for kept, seen in zip(averaged.buffers(), network.buffers(), strict=True):
+            kept.lerp_(seen, 1 - keep) if kept.is_floating_point() else kept.copy_(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is learnt from.
+
+    Attributes
+    ----------
+    drums
+        Excerpts with strokes.
+    bands
+        What plays along with them: without strokes.
+    """
+
+    drums: Store[Example]
+    bands: Store[Example]
+
+
+def train(
+    stores: Stores, judges: dict[str, Store[Example]], plan: Plan, checkpoint: Path, device: str = "cpu"
+) -> State:
     """Train until the plan's last step, from the checkpoint where there is one."""
     state = State.begun(plan, device)
     if checkpoint.exists():
         state.load(checkpoint, device)
         print(f"goes on from step {state.step}", flush=True)
     try:
-        _go_on(state, store, judges, plan, checkpoint, device)
+        _go_on(state, stores, judges, plan, checkpoint, device)
     finally:  # also when told to stop
         state.save(checkpoint)
     return state
 
 
-def _go_on(state: State, store: Store, judges: dict[str, Store], plan: Plan, checkpoint: Path, device: str) -> None:
+def _go_on(
+    state: State, stores: Stores, judges: dict[str, Store[Example]], plan: Plan, checkpoint: Path, device: str
+) -> None:
     saved, losses = time.monotonic(), []
     while state.step < plan.steps:
         begun = time.monotonic()
-        losses.append(_step(state, _batch(store, state.step, plan), plan, device))
+        losses.append(_step(state, _batch(stores, state.step, plan), plan, device))
         state.spent_s += time.monotonic() - begun
         if state.step % 20 == 0:
             onset, velocity = np.mean(losses, axis=0)
@@ -136,26 +171,36 @@ def _go_on(state: State, store: Store, judges: dict[str, Store], plan: Plan, che
             saved = time.monotonic()
 
 
-def _batch(store: Store, step: int, plan: Plan) -> list[tuple[Example, np.random.Generator]]:
-    """Excerpts drawn from those that the step may know; the newest are among them."""
+def _batch(stores: Stores, step: int, plan: Plan) -> list[tuple[Array, Example]]:
+    """Features as the step hears them, with the excerpts that they come from.
+
+    Excerpts are drawn from those that the step may know; the newest are among them.
+    """
     rng = np.random.default_rng([step, 1])
-    known = min(store.most, plan.first + int(step * plan.fresh))
-    newest = [number for number in range(known - math.ceil(plan.fresh), known) if known < store.most]
+    known = plan.known(step, stores.drums.most)
+    newest = [number for number in range(known - math.ceil(plan.fresh), known) if known < stores.drums.most]
     drawn = rng.choice(known, max(0, plan.batch - len(newest)), replace=known < plan.batch)
-    return [(store[int(number)], rng) for number in [*newest, *drawn]]
+    batch = []
+    for number in [*newest, *drawn]:
+        one = stores.drums[int(number)]
+        heard = one.features
+        if rng.random() < plan.band_chance:
+            band = stores.bands[int(rng.integers(min(known, stores.bands.most)))].features
+            heard = together(heard, np.roll(band, int(rng.integers(FRAMES)), axis=0), rng.uniform(*plan.band_db))
+        batch.append((altered(heard, rng), one))
+    return batch
 
 
-def _step(
-    state: State, batch: list[tuple[Example, np.random.Generator]], plan: Plan, device: str
-) -> tuple[float, float]:
-    features = torch.from_numpy(np.stack([altered(one.features, rng) for one, rng in batch])).to(device)
-    targets = [one.targets() for one, _ in batch]
+def _step(state: State, batch: list[tuple[Array, Example]], plan: Plan, device: str) -> tuple[float, float]:
+    features = torch.from_numpy(np.stack([heard for heard, _ in batch])).to(device)
+    targets = [one.targets() for _, one in batch]
     onsets, velocities = (torch.from_numpy(np.stack(column)).to(device) for column in zip(*targets, strict=True))
     state.network.train()
-    found, loud = state.network(features)
-    onset, velocity = losses_of(found, loud, onsets, velocities)
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=quicker_in_bfloat16(device)):
+        found, loud = state.network(features)
+    onset, velocity = losses_of(found.float(), loud.float(), onsets, velocities, plan.soft_weight)
     for group in state.optimiser.param_groups:
-        group["lr"] = plan.rate * min(1, (state.step + 1) / plan.warm, (plan.steady / (state.step + 1)) ** 0.5)
+        group["lr"] = plan.rate_at(state.step)
     state.optimiser.zero_grad(set_to_none=True)
     (onset + plan.velocity_weight * velocity).backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 0.5)
@@ -165,12 +210,26 @@ def _step(
     return float(onset.detach()), float(velocity.detach())
 
 
-def losses_of(found: Tensor, loud: Tensor, onsets: Tensor, velocities: Tensor) -> tuple[Tensor, Tensor]:
+def quicker_in_bfloat16(device: str) -> bool:
+    """Whether half precision saves time (40 % on a CPU that has it): elsewhere it is emulated, and slower."""
+    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def losses_of(
+    found: Tensor, loud: Tensor, onsets: Tensor, velocities: Tensor, soft_weight: float
+) -> tuple[Tensor, Tensor]:
     """Cross-entropy of the onsets, and squared error of the velocities where there are strokes."""
-    onset = functional.binary_cross_entropy_with_logits(found, onsets)
+    weights = 1.0 + soft_weight * onsets * (1.0 - 2.0 * velocities).clamp(min=0.0)
+    onset = functional.binary_cross_entropy_with_logits(found, onsets, weights)
     struck = (onsets > 0.4).float()
     velocity = (struck * (torch.sigmoid(loud) - velocities) ** 2).sum() / struck.sum().clamp(min=1)
     return onset, velocity
+
+
+def together(one: Array, other: Array, level_db: float) -> Array:
+    """Features of two recordings played at once, the other at `level_db`: their powers add up, nearly."""
+    gain = np.float32(10 ** (level_db / 20))
+    return compressed(np.hypot(magnitudes(one), gain * magnitudes(other)))
 
 
 def altered(features: Array, rng: np.random.Generator) -> Array:
@@ -178,14 +237,13 @@ def altered(features: Array, rng: np.random.Generator) -> Array:
     count = features.shape[1]
     curve_db = rng.uniform(-8, 8) * 0.7 + np.interp(np.arange(count), np.linspace(0, count, 6), rng.uniform(-5, 5, 6))
     gain = np.asarray(10 ** (curve_db / 20), dtype=np.float32)
-    magnitude = np.power(np.float32(10), features) - 1
     if rng.random() < 0.15:  # a record without the highest or the lowest
         edge = int(rng.integers(1, count // 5))
         gain[-edge:] *= np.float32(10 ** (rng.uniform(-60, -10) / 20))
-    return np.asarray(np.log10(1 + magnitude * gain), dtype=np.float32)
+    return compressed(magnitudes(features) * gain)
 
 
-def judge(network: KitNetwork, judges: dict[str, Store], device: str) -> list[Judged]:
+def judge(network: KitNetwork, judges: dict[str, Store[Example]], device: str) -> list[Judged]:
     """Every judging excerpt, heard by the network."""
     cases = []
     network.eval()

@@ -79,7 +79,7 @@ KINDS_OF_KEYS = {
 }
 
 #: Hydrogen's kits: folder, and whether it may be trained on (CC0 and CC BY) or only judges.
-TRAINABLE_KITS = ("Audiophob",)
+TRAINABLE_KITS = ("Audiophob", "rumpf_kit_z01_h2")
 JUDGING_KITS = ("BJA_Pacific", "ColomboAcousticDrumkit", "ForzeeStereo", "Millo_MultiLayered3", "The Black Pearl 1.0")
 KIND_OF_NAME: tuple[tuple[str, str | None], ...] = (
     (r"roll|choke|swish|snare dry|hat free|redo|tambourine|agogo|semi-?open|crash/ride|ride-crash|flink", None),
@@ -91,8 +91,8 @@ KIND_OF_NAME: tuple[tuple[str, str | None], ...] = (
     (r"hi.?hat|hh|hat", "closed_hat"),
     (r"ride|bell|cup", "ride"),
     (r"crash|china|splash", "crash"),
-    (r"floor|tom.?low", "tom_low"),
-    (r"tom (mid|2)", "tom_mid"),
+    (r"floor|tom.?low|low tom", "tom_low"),
+    (r"tom (mid|2)|middle tom", "tom_mid"),
     (r"tom", "tom_high"),
 )
 

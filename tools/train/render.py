@@ -115,6 +115,14 @@ def excerpt_with_components(world: World, seed: int, length_s: float = LENGTH_S)
     return Excerpt(tracks.sum(axis=0), hits, tracks[:-1])
 
 
+def band_excerpt(world: World, seed: int, length_s: float = LENGTH_S) -> Excerpt:
+    """What plays along, without any drums; of no kind where the world has no backings."""
+    rng = np.random.default_rng(seed)
+    if not world.backings:
+        return Excerpt(np.zeros(int(length_s * SAMPLE_RATE), dtype=np.float32), ())
+    return Excerpt(effects.equalised(_band(world, length_s, rng)[None], rng, 9.0)[0], ())
+
+
 def _rendered(world: World, seed: int, length_s: float, rows: Mapping[str, int]) -> tuple[Array, tuple[Hit, ...]]:
     """Tracks, each kind in the row that `rows` gives it and all else in the last, and the kit's hits."""
     rng = np.random.default_rng(seed)

@@ -15,7 +15,7 @@ from bridge.drums.onset_engine import OnsetDrumEngine
 from bridge.engines import DrumEngine
 from bridge.model import GM_DRUM, Note
 from bridge.progress import Progress
-from tools.train.excerpts import Store, example
+from tools.train.excerpts import Example, Store
 from tools.train.render import Excerpt
 from tools.train.scores import Judged, Rules
 
@@ -25,14 +25,14 @@ RULES: Rules = dict.fromkeys(SURROUNDINGS, Rule((0.5,) * len(GROUPS), (1.0,) * l
 _KIND_OF_KEY = {GM_DRUM[name]: kind for kind, name in enumerate(CLASSES)}
 
 
-def judge_rival(judges: dict[str, Store], engine: DrumEngine | None = None) -> list[Judged]:
+def judge_rival(judges: dict[str, Store[Example]], engine: DrumEngine | None = None) -> list[Judged]:
     """Every judging excerpt, rendered again and heard by `engine`."""
     rival = engine or OnsetDrumEngine()
     cases = []
     for library, store in judges.items():
         for number in range(store.most):
             made = store.make(number)
-            cases.append(Judged(library, example(made).strokes, _candidates(_notes(rival, made))))
+            cases.append(Judged(library, Example.of(made).strokes, _candidates(_notes(rival, made))))
     return cases
 
 

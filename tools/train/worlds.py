@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from tools.train.excerpts import Store
+from tools.train.excerpts import Example, Layers, Store
 from tools.train.libraries import (
     JUDGING_KITS,
     TRAINABLE_KITS,
@@ -19,7 +19,7 @@ from tools.train.libraries import (
     rendered_drums,
 )
 from tools.train.patterns import JUDGING_DRUMMERS, Groove
-from tools.train.render import Excerpt, World, excerpt
+from tools.train.render import Excerpt, World, band_excerpt, excerpt, excerpt_with_components
 from tools.train.scores import MIXED_ENDINGS
 
 #: Libraries that may be trained on and are held out none the less, so that electronic kits are judged too.
@@ -29,7 +29,7 @@ HELD_OUT_SNARES = ("frankensnare/14d_basic", "frankensnare/12_basic", "frankensn
 #: Songs whose backing judges: those whose names end so.
 _JUDGING_SONGS = ("5", "9")
 #: Judging excerpts a set; more of the two with other instruments, whose rule rests on them alone.
-JUDGING_EXCERPTS, JUDGING_MIXED = 16, 40
+JUDGING_EXCERPTS, JUDGING_MIXED, JUDGING_LAYERS = 16, 40, 32
 #: Seeds of training excerpts are their numbers; those that judge are far from them.
 _JUDGING_SEED = 1_000_000_000
 
@@ -95,19 +95,43 @@ def judging_worlds(material: Material, drums: list[Drum]) -> dict[str, World]:
     return found or {"by rule": replace(clean, synthetic=1.0)}
 
 
-def training_store(material: Material, world: World, most: int, name: str = "training") -> Store:
+def training_store(material: Material, world: World, most: int, name: str = "training") -> Store[Example]:
     """The training excerpts: number n has seed n."""
-    return Store(material.work / "excerpts" / name, partial(_numbered, world, 0), most)
+    return Store(material.work / "excerpts" / name, partial(_numbered, world, 0), most, Example)
 
 
-def judging_stores(material: Material, worlds: dict[str, World]) -> dict[str, Store]:
+def band_store(material: Material, world: World, most: int, name: str = "training") -> Store[Example]:
+    """What plays along with the training excerpts."""
+    return Store(material.work / "excerpts" / f"{name}-bands", partial(band_excerpt, world), most, Example)
+
+
+def layers_store(material: Material, world: World, most: int, name: str) -> Store[Layers]:
+    """Excerpts with their components, to learn masks from or to judge them."""
+    folder = material.work / "excerpts" / f"{name}-layers"
+    return Store(folder, partial(excerpt_with_components, world), most, Layers)
+
+
+def judging_layers(material: Material, drums: list[Drum], most: int | None = None) -> Store[Layers]:
+    """`JUDGING_LAYERS` excerpts of the acoustic kits that judge, or `most`, with their components."""
+    acoustic = by_kind(drums, lambda library: library.removeprefix("hydrogen/") in JUDGING_KITS)
+    world = replace(next(iter(judging_worlds(material, drums).values())), catalogue=acoustic)
+    world = world if acoustic else replace(world, synthetic=1.0)
+    folder = material.work / "excerpts" / "judging" / "layers"
+    return Store(folder, partial(_layered, world), most or JUDGING_LAYERS, Layers)
+
+
+def judging_stores(material: Material, worlds: dict[str, World]) -> dict[str, Store[Example]]:
     """`JUDGING_EXCERPTS` of each judging world."""
     stores = {}
     for place, (name, world) in enumerate(worlds.items()):
         folder = material.work / "excerpts" / "judging" / re.sub(r"\W+", "_", name)
         most = JUDGING_MIXED if name.endswith(MIXED_ENDINGS) else JUDGING_EXCERPTS
-        stores[name] = Store(folder, partial(_numbered, world, _JUDGING_SEED + 1000 * place), most)
+        stores[name] = Store(folder, partial(_numbered, world, _JUDGING_SEED + 1000 * place), most, Example)
     return stores
+
+
+def _layered(world: World, number: int) -> Excerpt:
+    return excerpt_with_components(world, _JUDGING_SEED + number)
 
 
 def _numbered(world: World, first: int, number: int) -> Excerpt:

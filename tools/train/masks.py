@@ -1,0 +1,164 @@
+"""Training of the masks that give component stems, on what a trained network already knows.
+
+The network itself stays as it is: its strokes are not made worse by what masks would like to know.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridge.drums.kit_features import magnitudes
+from bridge.model import COMPONENTS
+from tools.train.excerpts import Layers, Store
+from tools.train.fit import altered, averaged_into, quicker_in_bfloat16
+from tools.train.model import KitNetwork, MaskNetwork
+
+#: A band's error counts with this power of its magnitude: 2 would be the distortion's own energy, and leave what is
+#: quiet unlearnt.
+LOUD_POWER = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPlan:
+    """How long and how much, as `tools.train.fit.Plan` has it."""
+
+    steps: int = 1500
+    batch: int = 4
+    first: int = 60
+    fresh: float = 0.25
+    rate: float = 2e-3
+    warm: int = 50
+    smooth: float = 0.995
+    save_s: float = 120.0
+
+    def known(self, step: int, most: int) -> int:
+        """How many of `most` excerpts a step may draw from."""
+        return min(most, self.first + int(step * self.fresh))
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step."""
+        return self.rate * min(1.0, (step + 1) / self.warm) * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
+
+
+@dataclass(slots=True)
+class MaskState:
+    """What a checkpoint holds."""
+
+    masks: MaskNetwork
+    averaged: MaskNetwork
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+
+    @classmethod
+    def begun(cls, network: KitNetwork, plan: MaskPlan) -> MaskState:
+        """Untrained masks for a network."""
+        torch.manual_seed(1)
+        masks, averaged = MaskNetwork(network), MaskNetwork(network)
+        averaged.load_state_dict(masks.state_dict())
+        return cls(masks, averaged.eval(), torch.optim.AdamW(masks.parameters(), lr=plan.rate, weight_decay=0.01))
+
+    def save(self, path: Path) -> None:
+        """Write all of it, at once."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".tmp")
+        kept = {"masks": self.masks.state_dict(), "averaged": self.averaged.state_dict()}
+        torch.save({**kept, "optimiser": self.optimiser.state_dict(), "step": self.step}, scratch)
+        scratch.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        kept = torch.load(path, weights_only=True)
+        self.masks.load_state_dict(kept["masks"])
+        self.averaged.load_state_dict(kept["averaged"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.step = kept["step"]
+
+
+def train_masks(network: KitNetwork, store: Store[Layers], plan: MaskPlan, checkpoint: Path) -> MaskState:
+    """Train until the plan's last step, from the checkpoint where there is one."""
+    state = MaskState.begun(network, plan)
+    if checkpoint.exists():
+        state.load(checkpoint)
+        print(f"goes on from step {state.step}", flush=True)
+    network.eval()
+    saved, losses = time.monotonic(), []
+    try:
+        while state.step < plan.steps:
+            losses.append(_step(state, network, store, plan))
+            if state.step % 20 == 0:
+                print(f"step {state.step} masks {np.mean(losses):.5f}", flush=True)
+                losses.clear()
+            if time.monotonic() - saved > plan.save_s:
+                state.save(checkpoint)
+                saved = time.monotonic()
+    finally:  # also when told to stop
+        state.save(checkpoint)
+    return state
+
+
+def _step(state: MaskState, network: KitNetwork, store: Store[Layers], plan: MaskPlan) -> float:
+    rng = np.random.default_rng([state.step, 2])
+    known = plan.known(state.step, store.most)
+    examples = [store[int(number)] for number in rng.choice(known, plan.batch, replace=known < plan.batch)]
+    features = torch.from_numpy(np.stack([altered(one.features, rng) for one in examples]))
+    shares = torch.from_numpy(np.stack([one.shares() for one in examples]))
+    loud = torch.from_numpy(np.stack([magnitudes(one.features) for one in examples]))
+    state.masks.train()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=quicker_in_bfloat16("cpu")):
+        with torch.no_grad():
+            heard = network.known(features)
+        found = state.masks(heard)
+    loss = mask_loss(found.float(), shares, loud)
+    for group in state.optimiser.param_groups:
+        group["lr"] = plan.rate_at(state.step)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.masks.parameters(), 0.5)
+    state.optimiser.step()
+    state.step += 1
+    averaged_into(state.averaged, state.masks, min(plan.smooth, (1 + state.step) / (10 + state.step)))
+    return float(loss.detach())
+
+
+def mask_loss(found: Tensor, shares: Tensor, loud: Tensor) -> Tensor:
+    """Squared error of the shares, where it is loud above all.
+
+    Parameters
+    ----------
+    found
+        Logits, (batch, parts, frames, bands).
+    shares
+        What they should be, 0 to 1, of that shape.
+    loud
+        Magnitude of the whole, (batch, frames, bands).
+    """
+    weight = loud**LOUD_POWER
+    error = torch.square(torch.softmax(found, dim=1) - shares).sum(dim=1)
+    return (weight * error).sum() / weight.sum().clamp(min=1e-9)
+
+
+def judge_masks(network: KitNetwork, masks: MaskNetwork, store: Store[Layers]) -> dict[str, float]:
+    """Mean signal-to-distortion ratio (dB) of each component in the bands' magnitudes, where it is heard at all.
+
+    Without phases it is a little higher than that of the audio; it is for comparing one training with another.
+    """
+    ratios: dict[str, list[float]] = {name: [] for name in COMPONENTS}
+    network.eval(), masks.eval()
+    with torch.inference_mode():
+        for number in range(store.most):
+            one = store[number]
+            found = torch.softmax(masks(network.known(torch.from_numpy(one.features[None]))), dim=1)[0].numpy()
+            whole = magnitudes(one.features)
+            for place, name in enumerate(COMPONENTS):
+                true = magnitudes(one.parts[place])
+                energy, error = float(np.square(true).sum()), float(np.square(found[place] * whole - true).sum())
+                if energy > 1e-3:
+                    ratios[name].append(10 * math.log10(energy / max(error, 1e-9)))
+    return {name: float(np.mean(values)) for name, values in ratios.items() if values}
