@@ -49,9 +49,10 @@ train:  ## train the drum engine's network from the material beside the checkout
 	@$(BOOTSTRAP) run python -m tools.train masks $(ARGS)
 
 train-small:  ## show in a minute that the whole training works
-	@$(BOOTSTRAP) run python -m tools.train fit --small --name small $(ARGS)
-	@$(BOOTSTRAP) run python -m tools.train masks --small --name small $(ARGS)
-	@$(BOOTSTRAP) run python -m tools.train export --small --name small --target build/train/small.onnx $(ARGS)
+	@rm -rf build/train-small
+	@$(BOOTSTRAP) run python -m tools.train fit --small --work build/train-small $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.train masks --small --work build/train-small $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.train export --small --work build/train-small --target build/train-small/kit.onnx $(ARGS)
 
 train-judge:  ## judge the trained network on kits and drummers that it hasn't heard
 	@$(BOOTSTRAP) run python -m tools.train judge $(ARGS)

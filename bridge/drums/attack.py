@@ -13,20 +13,18 @@ from bridge.drums.kit_features import Array
 
 #: How far from the named moment the stroke is sought (s).
 SEARCH_S = 0.012
-#: Energy is compared in steps this long (s), each against the two milliseconds before it.
+#: Energy is compared in steps this long (s): two milliseconds against the three before them.
 STEP_S = 0.0005
 _BEFORE_STEPS, _AFTER_STEPS = 6, 4
 #: A rise of less than this (dB) is no attack: the named moment stands.
 LEAST_RISE_DB = 6.0
 #: How much nearer rises are preferred: this many dB are given up for each millisecond away.
 DB_PER_MS = 0.4
+#: A rise from before the recording begins counts as no more than this (dB): a loop may begin with a stroke, but where
+#: noise begins nothing is struck.
+MOST_FROM_NOTHING_DB = 20.0
 
 _SILENCE = 1e-12  # energy of a step, far below any dither
-
-
-def refined(audio: AudioFile, onsets_s: list[float]) -> list[float]:
-    """`onsets_s` (ascending), each moved to the steepest rise within `SEARCH_S`, or left where nothing rises."""
-    return [attack(audio, onset) for onset in onsets_s]
 
 
 def attack(audio: AudioFile, onset_s: float) -> float:
@@ -38,6 +36,8 @@ def attack(audio: AudioFile, onset_s: float) -> float:
     samples = audio.read(first - 1, first + (2 * reach + _BEFORE_STEPS + _AFTER_STEPS) * step)
     rises = rise_db(samples.mean(axis=1), step)
     distance_ms = np.abs(np.arange(len(rises)) - reach) * STEP_S * 1000
+    from_nothing = first + np.arange(len(rises)) * step < 0
+    rises = np.where(from_nothing, np.minimum(rises, MOST_FROM_NOTHING_DB), rises)
     best = int((rises - DB_PER_MS * distance_ms).argmax())
     if rises[best] < LEAST_RISE_DB:
         return onset_s

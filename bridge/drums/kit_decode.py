@@ -29,6 +29,8 @@ GROUP_OF_CLASS = tuple(
 #: Shortest time between two strokes of a group (s): faster than hands and feet play them, so that rolls and flams
 #: survive and the echo of one stroke doesn't count twice.
 REFRACTORY_S = {"kick": 0.05, "snare": 0.03, "hat": 0.025, "cymbal": 0.03, "tom": 0.03}
+#: How far a time that is read between frames may be off (s).
+BETWEEN_FRAMES_S = 0.002
 #: What rules are kept for: drums that are heard alone, and drums with other instruments, or with what a separator
 #: leaves of them.
 SURROUNDINGS = ("alone", "mixed")
@@ -89,9 +91,8 @@ def strokes(onsets: Array, velocities: Array, rule: Rule) -> list[Stroke]:
     for (name, members), least in zip(GROUPS.items(), rule.least, strict=True):
         kinds = [CLASSES.index(member) for member in members]
         column = together(onsets, kinds)
-        for frame in apart(peaks(column, least), column, REFRACTORY_S[name]):
+        for frame, at_s in apart(peaks(column, least), column, REFRACTORY_S[name]):
             kind = max(kinds, key=lambda one: rule.weights[one] * nearby(onsets, frame, one))
-            at_s = max(0.0, (frame + summit(column, frame)) * FRAME_S)
             found.append(Stroke(at_s, kind, float(column[frame]), float(velocities[frame, kind])))
     return sorted(found)
 
@@ -113,14 +114,15 @@ def peaks(column: Array, threshold: float) -> list[int]:
     return np.flatnonzero((middle >= threshold) & (middle > padded[:-2]) & (middle >= padded[2:])).tolist()
 
 
-def apart(frames: Sequence[int], column: Array, refractory_s: float) -> list[int]:
-    """`frames` (ascending) without those that follow a likelier one within `refractory_s`, or precede one."""
-    kept: list[int] = []
+def apart(frames: Sequence[int], column: Array, refractory_s: float) -> list[tuple[int, float]]:
+    """`frames` (ascending) and their peaks' times (s), without those within `refractory_s` of a likelier one."""
+    kept: list[tuple[int, float]] = []
     for frame in frames:
-        if kept and (frame - kept[-1]) * FRAME_S < refractory_s:
-            kept[-1] = max(kept[-1], frame, key=lambda one: float(column[one]))
+        one = (frame, max(0.0, (frame + summit(column, frame)) * FRAME_S))
+        if kept and one[1] - kept[-1][1] < refractory_s - BETWEEN_FRAMES_S:
+            kept[-1] = max(kept[-1], one, key=lambda peak: float(column[peak[0]]))
         else:
-            kept.append(frame)
+            kept.append(one)
     return kept
 
 

@@ -23,6 +23,9 @@ def test_an_engine_is_trained_from_nothing_stopped_and_gone_on_with_and_exported
     main(["fit", *common])
     main(["fit", *common])
     assert "goes on from step 6" in capsys.readouterr().out
+    main(["masks", *common])
+    main(["masks", *common])
+    assert "goes on from step 4" in capsys.readouterr().out
     main(["export", *common, "--target", str(target)])
 
     world = training_world(Material(tmp_path / "none", work, tmp_path / "none"), [])
@@ -30,5 +33,7 @@ def test_an_engine_is_trained_from_nothing_stopped_and_gone_on_with_and_exported
     made = excerpt(world, seed=1)
     soundfile.write(tmp_path / "drums.wav", 0.1 * made.samples, 44_100)
     engine = KitDrumEngine(Path(target))
-    engine.transcribe(AudioFile.open(tmp_path / "drums.wav"), {}, Progress())
-    assert engine.identity.version.startswith("1.6+")
+    drums = AudioFile.open(tmp_path / "drums.wav")
+    engine.transcribe(drums, {}, Progress())
+    assert sum(len(block["kick"]) for block in engine.split(drums, Progress())) == drums.length
+    assert engine.identity.version.startswith("1.6.4+")

@@ -48,6 +48,31 @@ def test_rolls_and_flams_keep_their_strokes():
     assert len(times(found, "closed_hat")) == 8
 
 
+def test_hats_as_fast_as_they_may_follow_are_all_kept():
+    roll = [0.5 + 0.026 * i for i in range(20)]
+    onsets, velocities = heard(120, closed_hat=roll)
+    assert REFRACTORY_S["hat"] == 0.025
+
+    found = times(strokes(onsets, velocities, RULE), "closed_hat")
+
+    assert len(found) == len(roll)
+
+
+def test_training_judges_just_the_strokes_that_the_engine_gives():
+    from tools.train.scores import chosen, judged
+
+    rng = np.random.default_rng(8)
+    onsets = np.maximum(0, rng.normal(0.2, 0.25, (600, len(CLASSES)))).clip(0, 1).astype(np.float32)
+    velocities = rng.random((600, len(CLASSES)), dtype=np.float32)
+    rule = Rule((0.5, 0.4, 0.6, 0.5, 0.7), tuple(rng.uniform(0.5, 2, len(CLASSES)).tolist()))
+
+    rows = chosen(judged("any", np.zeros((0, 3), np.float32), onsets, velocities), rule)
+
+    given = [(one.at_s, one.kind, one.velocity) for one in strokes(onsets, velocities, rule)]
+    assert len(given) > 50
+    assert np.allclose(sorted(map(tuple, rows.tolist())), sorted(given), atol=1e-5)
+
+
 def test_of_two_strokes_faster_than_anyone_plays_the_likelier_is_kept():
     onsets, velocities = heard(100, kick=[0.5])
     onsets[53, 0] = 0.7

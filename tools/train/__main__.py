@@ -22,14 +22,16 @@ from pathlib import Path
 
 import torch
 
+from bridge.drums.kit_decode import SURROUNDINGS
 from bridge.drums.kit_features import bands
+from bridge.drums.kit_network import masks_path
 from tools.train import backing, soundfonts, worlds
 from tools.train.excerpts import Example, Layers, Store, most_examples
 from tools.train.export import export
 from tools.train.fit import Plan, State, Stores, judge, train
 from tools.train.masks import MaskPlan, MaskState, judge_masks, train_masks
 from tools.train.rival import RULES, judge_rival
-from tools.train.scores import best_rules, report
+from tools.train.scores import best_rules, cross_fitted, described, report, ruled
 
 GIGABYTE = 1024**3
 #: Where Debian's packages hydrogen-drumkits, fluid-soundfont-gm and musescore-general-soundfont-small lie.
@@ -57,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.small:
         judges = {name: replace(store, most=1) for name, store in list(judges.items())[:2]}
     if options.verb == "rival":
-        print(report(judge_rival(judges), RULES))
+        print(report(ruled(judge_rival(judges), RULES)))
     elif options.verb in ("render", "fit", "masks"):
         _learn(options, material, worlds.training_world(material, drums, everything=options.everything), judges)
     else:
@@ -92,14 +94,27 @@ def _look(options: argparse.Namespace, judges: dict[str, Store[Example]], layers
     state = _trained(options, plan)
     cases = judge(state.averaged, judges, options.device)
     rules = best_rules(cases)
-    print(f"step {state.step}\n{report(cases, rules)}")
-    masks = MaskState.begun(state.averaged, MaskPlan())
-    masks.load(_checkpoint(options, "-masks"))
-    ratios = judge_masks(state.averaged, masks.averaged, layers)
-    print("masks, dB: " + " ".join(f"{name} {value:.1f}" for name, value in ratios.items()))
-    if options.verb == "export":
-        export(state.averaged, masks.averaged, rules, options.target, f"1.{state.step}.{masks.step}")
-        print(f"{options.target}: {options.target.stat().st_size / 1e6:.2f} MB")
+    print(f"step {state.step}; each library by a rule that was chosen without it\n{report(cross_fitted(cases))}")
+    print(f"the rules of all together\n{described(rules)}")
+    masks, path = MaskState.begun(state.averaged, MaskPlan()), _checkpoint(options, "-masks")
+    trained = path.exists() and masks.load(path)
+    if trained:
+        ratios = judge_masks(state.averaged, masks.averaged, layers)
+        print("masks, dB: " + " ".join(f"{name} {value:.1f}" for name, value in ratios.items()))
+    if options.verb != "export":
+        return
+    if not trained:
+        sys.exit("there are no masks for this network yet: python -m tools.train masks")
+    missing = [name for name in SURROUNDINGS if name not in rules]
+    if missing and not options.small:
+        sys.exit(f"nothing to choose the rule for drums {missing[0]} by: --kits and --fonts name what is needed")
+    rules |= {name: next(iter(rules.values())) for name in missing}
+    export(state.averaged, masks.averaged, rules, options.target, f"1.{state.step}.{masks.step}")
+    print(f"{options.target} and its masks: {_size_mb(options.target):.2f} MB")
+
+
+def _size_mb(target: Path) -> float:
+    return (target.stat().st_size + masks_path(target).stat().st_size) / 1e6
 
 
 def _trained(options: argparse.Namespace, plan: Plan) -> State:
@@ -137,7 +152,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--mask-steps", type=int, default=MaskPlan().steps)
     parser.add_argument("--cache-gb", type=float, default=4.0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--everything", action="store_true", help="train on all that may be trained on, for shipping")
     parser.add_argument("--small", action="store_true", help="a minute that shows that all of it works")
     return parser.parse_args(arguments)

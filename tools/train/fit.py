@@ -15,7 +15,7 @@ from torch.nn import functional
 from bridge.drums.kit_features import Array, bands, compressed, magnitudes
 from tools.train.excerpts import FRAMES, Example, Store
 from tools.train.model import KitNetwork
-from tools.train.scores import Judged, best_rules, judged, report
+from tools.train.scores import Judged, best_rules, judged, report, ruled
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,12 @@ class State:
         averaged_into(self.averaged, self.network, min(plan.smooth, (1 + self.step) / (10 + self.step)))
 
 
+def refuse_nonsense(loss: Tensor, step: int) -> None:
+    """Stop before weights that are no numbers take the place of good ones."""
+    if not bool(torch.isfinite(loss)):
+        raise FloatingPointError(f"the loss of step {step} is {float(loss)}; the last checkpoint stands")
+
+
 def averaged_into(averaged: nn.Module, network: nn.Module, keep: float) -> None:
     """Move averaged weights towards a network's present ones; `keep` is the share of them that stays."""
     with torch.no_grad():
@@ -145,8 +151,12 @@ def train(
         print(f"goes on from step {state.step}", flush=True)
     try:
         _go_on(state, stores, judges, plan, checkpoint, device)
-    finally:  # also when told to stop
+    except FloatingPointError:
+        raise
+    except BaseException:  # told to stop
         state.save(checkpoint)
+        raise
+    state.save(checkpoint)
     return state
 
 
@@ -165,7 +175,7 @@ def _go_on(
             losses.clear()
         if state.step % plan.judge_steps == 0:
             cases = judge(state.averaged, judges, device)
-            print(report(cases, best_rules(cases)), flush=True)
+            print(report(ruled(cases, best_rules(cases))), flush=True)
         if time.monotonic() - saved > plan.save_s:
             state.save(checkpoint)
             saved = time.monotonic()
@@ -199,6 +209,7 @@ def _step(state: State, batch: list[tuple[Array, Example]], plan: Plan, device: 
     with torch.autocast(device, dtype=torch.bfloat16, enabled=quicker_in_bfloat16(device)):
         found, loud = state.network(features)
     onset, velocity = losses_of(found.float(), loud.float(), onsets, velocities, plan.soft_weight)
+    refuse_nonsense(onset, state.step)
     for group in state.optimiser.param_groups:
         group["lr"] = plan.rate_at(state.step)
     state.optimiser.zero_grad(set_to_none=True)
@@ -233,11 +244,14 @@ def together(one: Array, other: Array, level_db: float) -> Array:
 
 
 def altered(features: Array, rng: np.random.Generator) -> Array:
-    """Features as of a recording with another level and tone: a random curve over the bands, before compression."""
+    """Features as of a recording with another level and tone: a random curve over the bands, before compression.
+
+    Mostly quieter: a song's level is that of its loud moments, and a verse lies below.
+    """
     count = features.shape[1]
-    curve_db = rng.uniform(-8, 8) * 0.7 + np.interp(np.arange(count), np.linspace(0, count, 6), rng.uniform(-5, 5, 6))
+    curve_db = rng.uniform(-14, 6) + np.interp(np.arange(count), np.linspace(0, count, 6), rng.uniform(-5, 5, 6))
     gain = np.asarray(10 ** (curve_db / 20), dtype=np.float32)
-    if rng.random() < 0.15:  # a record without the highest or the lowest
+    if rng.random() < 0.15:  # a record without the highest
         edge = int(rng.integers(1, count // 5))
         gain[-edge:] *= np.float32(10 ** (rng.uniform(-60, -10) / 20))
     return compressed(magnitudes(features) * gain)

@@ -1,7 +1,7 @@
 """Single hits to render with, by sample library, so that a whole library can be held out.
 
-A `Drum` is one instrument of one library with its samples from soft to loud. Libraries that may go into shipped weights
-are in `TRAINING`; the kits in `JUDGING` have licences of which it is unsettled whether a model inherits them (GPL,
+A `Drum` is one instrument of one library with its samples from soft to loud. All of them may go into shipped weights
+but the kits in `JUDGING_KITS`, which have licences of which it is unsettled whether a model inherits them (GPL,
 CC BY-SA) and are rendered to validate with, never to train.
 """
 
@@ -82,6 +82,7 @@ KINDS_OF_KEYS = {
 TRAINABLE_KITS = ("Audiophob", "rumpf_kit_z01_h2")
 JUDGING_KITS = ("BJA_Pacific", "ColomboAcousticDrumkit", "ForzeeStereo", "Millo_MultiLayered3", "The Black Pearl 1.0")
 KIND_OF_NAME: tuple[tuple[str, str | None], ...] = (
+    (r"cowbell", DISTRACTOR),
     (r"roll|choke|swish|snare dry|hat free|redo|tambourine|agogo|semi-?open|crash/ride|ride-crash|flink", None),
     (r"kick|bass ?drum", "kick"),
     (r"rim ?click|side ?stick", "snare"),

@@ -5,6 +5,7 @@ The network itself stays as it is: its strokes are not made worse by what masks 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch import Tensor
 from bridge.drums.kit_features import magnitudes
 from bridge.model import COMPONENTS
 from tools.train.excerpts import Layers, Store
-from tools.train.fit import altered, averaged_into, quicker_in_bfloat16
+from tools.train.fit import altered, averaged_into, quicker_in_bfloat16, refuse_nonsense
 from tools.train.model import KitNetwork, MaskNetwork
 
 #: A band's error counts with this power of its magnitude: 2 would be the distortion's own energy, and leave what is
@@ -49,73 +50,98 @@ class MaskPlan:
 
 @dataclass(slots=True)
 class MaskState:
-    """What a checkpoint holds."""
+    """What a checkpoint holds; `digest` is of the network that the masks are for."""
 
     masks: MaskNetwork
     averaged: MaskNetwork
     optimiser: torch.optim.Optimizer
+    digest: str
     step: int = 0
 
     @classmethod
     def begun(cls, network: KitNetwork, plan: MaskPlan) -> MaskState:
         """Untrained masks for a network."""
         torch.manual_seed(1)
-        masks, averaged = MaskNetwork(network), MaskNetwork(network)
+        device = next(network.parameters()).device
+        masks, averaged = (MaskNetwork(network).to(device) for _ in range(2))
         averaged.load_state_dict(masks.state_dict())
-        return cls(masks, averaged.eval(), torch.optim.AdamW(masks.parameters(), lr=plan.rate, weight_decay=0.01))
+        optimiser = torch.optim.AdamW(masks.parameters(), lr=plan.rate, weight_decay=0.01)
+        return cls(masks, averaged.eval(), optimiser, _digest(network))
 
     def save(self, path: Path) -> None:
         """Write all of it, at once."""
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".tmp")
-        kept = {"masks": self.masks.state_dict(), "averaged": self.averaged.state_dict()}
+        kept = {"masks": self.masks.state_dict(), "averaged": self.averaged.state_dict(), "digest": self.digest}
         torch.save({**kept, "optimiser": self.optimiser.state_dict(), "step": self.step}, scratch)
         scratch.replace(path)
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+    def load(self, path: Path) -> bool:
+        """Go on from a checkpoint; False where that is of masks for another network."""
         kept = torch.load(path, weights_only=True)
+        if kept["digest"] != self.digest:
+            return False
         self.masks.load_state_dict(kept["masks"])
         self.averaged.load_state_dict(kept["averaged"])
         self.optimiser.load_state_dict(kept["optimiser"])
         self.step = kept["step"]
+        return True
+
+
+def _digest(network: KitNetwork) -> str:
+    weights = b"".join(value.detach().float().cpu().numpy().tobytes() for value in network.state_dict().values())
+    return hashlib.sha256(weights).hexdigest()
 
 
 def train_masks(network: KitNetwork, store: Store[Layers], plan: MaskPlan, checkpoint: Path) -> MaskState:
-    """Train until the plan's last step, from the checkpoint where there is one."""
+    """Train until the plan's last step, from the checkpoint where there is one for this very network."""
     state = MaskState.begun(network, plan)
-    if checkpoint.exists():
-        state.load(checkpoint)
+    if checkpoint.exists() and state.load(checkpoint):
         print(f"goes on from step {state.step}", flush=True)
     network.eval()
-    saved, losses = time.monotonic(), []
     try:
-        while state.step < plan.steps:
-            losses.append(_step(state, network, store, plan))
-            if state.step % 20 == 0:
-                print(f"step {state.step} masks {np.mean(losses):.5f}", flush=True)
-                losses.clear()
-            if time.monotonic() - saved > plan.save_s:
-                state.save(checkpoint)
-                saved = time.monotonic()
-    finally:  # also when told to stop
+        _go_on(state, network, store, plan, checkpoint)
+    except FloatingPointError:
+        raise
+    except BaseException:  # told to stop
         state.save(checkpoint)
+        raise
+    state.save(checkpoint)
     return state
+
+
+def _go_on(state: MaskState, network: KitNetwork, store: Store[Layers], plan: MaskPlan, checkpoint: Path) -> None:
+    saved, losses = time.monotonic(), []
+    while state.step < plan.steps:
+        losses.append(_step(state, network, store, plan))
+        if state.step % 20 == 0:
+            print(f"step {state.step} masks {np.mean(losses):.5f}", flush=True)
+            losses.clear()
+        if time.monotonic() - saved > plan.save_s:
+            state.save(checkpoint)
+            saved = time.monotonic()
 
 
 def _step(state: MaskState, network: KitNetwork, store: Store[Layers], plan: MaskPlan) -> float:
     rng = np.random.default_rng([state.step, 2])
     known = plan.known(state.step, store.most)
     examples = [store[int(number)] for number in rng.choice(known, plan.batch, replace=known < plan.batch)]
-    features = torch.from_numpy(np.stack([altered(one.features, rng) for one in examples]))
-    shares = torch.from_numpy(np.stack([one.shares() for one in examples]))
-    loud = torch.from_numpy(np.stack([magnitudes(one.features) for one in examples]))
+    device = next(network.parameters()).device
+    features, shares, loud = (
+        torch.from_numpy(np.stack(column)).to(device)
+        for column in (
+            [altered(one.features, rng) for one in examples],
+            [one.shares() for one in examples],
+            [magnitudes(one.features) for one in examples],
+        )
+    )
     state.masks.train()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=quicker_in_bfloat16("cpu")):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=quicker_in_bfloat16(device.type)):
         with torch.no_grad():
             heard = network.known(features)
         found = state.masks(heard)
     loss = mask_loss(found.float(), shares, loud)
+    refuse_nonsense(loss, state.step)
     for group in state.optimiser.param_groups:
         group["lr"] = plan.rate_at(state.step)
     state.optimiser.zero_grad(set_to_none=True)
@@ -150,11 +176,13 @@ def judge_masks(network: KitNetwork, masks: MaskNetwork, store: Store[Layers]) -
     Without phases it is a little higher than that of the audio; it is for comparing one training with another.
     """
     ratios: dict[str, list[float]] = {name: [] for name in COMPONENTS}
+    device = next(network.parameters()).device
     network.eval(), masks.eval()
     with torch.inference_mode():
         for number in range(store.most):
             one = store[number]
-            found = torch.softmax(masks(network.known(torch.from_numpy(one.features[None]))), dim=1)[0].numpy()
+            features = torch.from_numpy(one.features[None]).to(device)
+            found = torch.softmax(masks(network.known(features)), dim=1)[0].cpu().numpy()
             whole = magnitudes(one.features)
             for place, name in enumerate(COMPONENTS):
                 true = magnitudes(one.parts[place])

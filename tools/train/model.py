@@ -163,16 +163,26 @@ class MaskNetwork(nn.Module):
         return found
 
 
-class Deployed(nn.Module):
-    """The network as it is exported: probabilities, velocities and the components' shares, 0 to 1."""
+class DeployedStrokes(nn.Module):
+    """What hears strokes, as it is exported: probabilities and velocities 0 to 1."""
+
+    def __init__(self, network: KitNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Onset probabilities and velocities, (batch, frames, classes)."""
+        onsets, velocities = self.network(features)
+        return torch.sigmoid(onsets), torch.sigmoid(velocities)
+
+
+class DeployedMasks(nn.Module):
+    """What shares the drums out, as it is exported."""
 
     def __init__(self, network: KitNetwork, masks: MaskNetwork) -> None:
         super().__init__()
         self.network, self.masks = network, masks
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Onset probabilities, velocities, and shares (batch, frames, components, bands)."""
-        known = self.network.known(features)
-        onsets, velocities = self.network.strokes(known)
-        shares = torch.softmax(self.masks(known), dim=1)[:, :-1].transpose(1, 2)
-        return torch.sigmoid(onsets), torch.sigmoid(velocities), shares
+    def forward(self, features: Tensor) -> Tensor:
+        """Shares 0 to 1, (batch, frames, components, bands)."""
+        return torch.softmax(self.masks(self.network.known(features)), dim=1)[:, :-1].transpose(1, 2)

@@ -61,6 +61,8 @@ class World:
         Share of drums that are made by rule (`tools.train.synth`), 0 to 1.
     surroundings
         How often each of `SURROUNDINGS` is drawn; sums to 1.
+    performed
+        How often a human performance, or the drums of a song, is played; else a pattern made by rule.
     """
 
     catalogue: Catalogue
@@ -69,6 +71,7 @@ class World:
     songs: Groove = NO_GROOVE
     synthetic: float = 0.35
     surroundings: tuple[float, float, float, float] = (0.42, 0.2, 0.23, 0.15)
+    performed: tuple[float, float] = (0.5, 0.15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +137,17 @@ def _rendered(world: World, seed: int, length_s: float, rows: Mapping[str, int])
 
 def _played(world: World, length_s: float, rng: Rng) -> list[Hit]:
     draw = rng.random()
-    if draw < 0.5 and world.grooves.files:
+    human, song = world.performed
+    if draw < human and world.grooves.files:
         hits = varied(world.grooves.excerpt(length_s, rng), rng)
-    elif draw < 0.65 and world.songs.files:
+    elif draw < human + song and world.songs.files:
         hits = world.songs.excerpt(length_s, rng)
         hits = varied(hits, rng) if rng.random() < 0.5 else hits
     else:
         hits = procedural(length_s, rng)
     if rng.random() < 0.12:
         hits = sorted([*hits, *percussion(length_s, rng)])
-    return [hit for hit in hits if hit.at_s < length_s - 0.02]
+    return [hit for hit in hits if hit.at_s < length_s - 0.02 and (world.synthetic > 0 or hit.kind in world.catalogue)]
 
 
 def assembled(world: World, kinds: set[str], rng: Rng) -> dict[str, Instrument]:

@@ -18,16 +18,15 @@ from bridge.drums.kit_decode import (
     apart,
     nearby,
     peaks,
-    summit,
     together,
 )
-from bridge.drums.kit_features import FRAME_S, Array
+from bridge.drums.kit_features import Array
 
 #: A stroke is found when it is given within this (s), as is usual for drums.
 TOLERANCE_S = 0.05
-#: What the bench calls five and seven classes.
 #: Judging libraries with other instruments, and drums taken out of a mix, are called so at the end.
 MIXED_ENDINGS = ("mixed", "separated")
+#: What the bench calls five and seven classes.
 _TOMS = {"tom_high": "tom", "tom_mid": "tom", "tom_low": "tom"}
 MERGED: dict[str, dict[str, str]] = {
     "5": {**_TOMS, "closed_hat": "hat", "open_hat": "hat", "crash": "cymbal", "ride": "cymbal"},
@@ -69,6 +68,10 @@ class Judged:
         return "mixed" if self.library.endswith(MIXED_ENDINGS) else "alone"
 
 
+#: A case and what decides in it.
+Ruled = tuple[Judged, Rule]
+
+
 @dataclass(slots=True)
 class Count:
     """Strokes found, made up and missed."""
@@ -93,8 +96,7 @@ def judged(library: str, truth: Array, onsets: Array, velocities: Array) -> Judg
     for group, (name, members) in enumerate(GROUPS.items()):
         kinds = [CLASSES.index(member) for member in members]
         column = together(onsets, kinds)
-        for frame in apart(peaks(column, GRID[0]), column, REFRACTORY_S[name]):
-            at_s = (frame + summit(column, frame)) * FRAME_S
+        for frame, at_s in apart(peaks(column, GRID[0]), column, REFRACTORY_S[name]):
             likely = [nearby(onsets, frame, kind) for kind in range(len(CLASSES))]
             rows.append([at_s, group, column[frame], *likely, *velocities[frame]])
     return Judged(library, truth, np.array(rows, dtype=np.float32).reshape(-1, 3 + 2 * len(CLASSES)))
@@ -128,11 +130,33 @@ def _times(rows: Array, kinds: Sequence[int]) -> Array:
 
 
 def best_rules(cases: Sequence[Judged]) -> Rules:
-    """For each surrounding the rule with the best mean F over libraries, each counting alike."""
-    return {
-        surrounding: _best_rule([case for case in cases if case.surrounding == surrounding])
-        for surrounding in SURROUNDINGS
-    }
+    """For each surrounding that is there the rule with the best mean F over libraries, each counting alike."""
+    present = [name for name in SURROUNDINGS if any(case.surrounding == name for case in cases)]
+    return {name: _best_rule([case for case in cases if case.surrounding == name]) for name in present}
+
+
+def ruled(cases: Sequence[Judged], rules: Rules) -> list[Ruled]:
+    """Each case with the rule of its surrounding."""
+    return [(case, rules[case.surrounding]) for case in cases]
+
+
+def cross_fitted(cases: Sequence[Judged]) -> list[Ruled]:
+    """Each case with a rule that was chosen without it, and without its library.
+
+    What is mixed comes from two sets of the same kits: there every second case is judged by the rule of the others.
+    """
+    folds = [case.library if case.surrounding == "alone" else str(place % 2) for place, case in enumerate(cases)]
+    rules: dict[tuple[str, str], Rule] = {}
+    for case, fold in zip(cases, folds, strict=True):
+        key = (case.surrounding, fold)
+        if key not in rules:
+            others = [
+                other
+                for other, its_fold in zip(cases, folds, strict=True)
+                if other.surrounding == case.surrounding and its_fold != fold
+            ]
+            rules[key] = _best_rule(others or [case])
+    return [(case, rules[case.surrounding, fold]) for case, fold in zip(cases, folds, strict=True)]
 
 
 def _best_rule(cases: Sequence[Judged]) -> Rule:
@@ -168,14 +192,14 @@ def _mean_f(cases: Sequence[Judged], rule: Rule, groups: Sequence[tuple[int, ...
     return float(np.mean(present)) if present else 0.0
 
 
-def by_class(cases: Sequence[Judged], rules: Rules, merged: Mapping[str, str]) -> dict[str, Count]:
+def by_class(cases: Sequence[Ruled], merged: Mapping[str, str]) -> dict[str, Count]:
     """Counts by class, classes merged as `merged` says."""
     names: dict[str, list[int]] = {}
     for kind, name in enumerate(CLASSES):
         names.setdefault(merged.get(name, name), []).append(kind)
     counts = {name: Count() for name in names}
-    for case in cases:
-        found = chosen(case, rules[case.surrounding])
+    for case, rule in cases:
+        found = chosen(case, rule)
         for name, kinds in names.items():
             want, have = _times(case.truth, kinds), _times(found, kinds)
             counts[name].add(len(pairs(want, have)), len(have), len(want))
@@ -199,12 +223,12 @@ class Detail:
     late_ms: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-def detail(cases: Sequence[Judged], rules: Rules) -> Detail:
+def detail(cases: Sequence[Ruled]) -> Detail:
     """Correlation of velocities by class, share of the quiet strokes found, and 10, 50, 90 % of the lateness."""
     late, quiet = [], [0, 0]
     played: dict[str, list[tuple[float, float]]] = {name: [] for name in CLASSES}
-    for case in cases:
-        found = chosen(case, rules[case.surrounding])
+    for case, rule in cases:
+        found = chosen(case, rule)
         for kind, name in enumerate(CLASSES):
             want, have = case.truth[case.truth[:, 1] == kind], found[found[:, 1] == kind]
             matched = pairs(want[:, 0], have[:, 0])
@@ -218,23 +242,34 @@ def detail(cases: Sequence[Judged], rules: Rules) -> Detail:
     return Detail(r, quiet[0] / max(1, quiet[1]), (float(spread[0]), float(spread[1]), float(spread[2])))
 
 
-def report(cases: Sequence[Judged], rules: Rules) -> str:
-    """A table: micro F of 5, 7 and 9 classes and F by class for each library, then the details."""
+def described(rules: Rules) -> str:
+    """The rules, a line each."""
     lines = []
     for surrounding, rule in rules.items():
         least = " ".join(f"{name} {one:.2f}" for name, one in zip(GROUPS, rule.least, strict=True))
         weights = " ".join(f"{name} {one:g}" for name, one in zip(CLASSES, rule.weights, strict=True) if one != 1)
         lines.append(f"{surrounding}: {least}; weights {weights or 'alike'}")
-    for library in [*sorted({case.library for case in cases}), ""]:
-        own = [case for case in cases if library in ("", case.library)]
-        nine = by_class(own, rules, MERGED["9"])
-        figures = [micro(by_class(own, rules, MERGED[count])) for count in ("5", "7", "9")]
+    return "\n".join(lines)
+
+
+def report(cases: Sequence[Ruled]) -> str:
+    """A table: micro F of 5, 7 and 9 classes and F by class for each library, then the details."""
+    lines = []
+    for library in [*sorted({case.library for case, _ in cases}), ""]:
+        own = [one for one in cases if library in ("", one[0].library)]
+        nine = by_class(own, MERGED["9"])
+        figures = [micro(by_class(own, MERGED[count])) for count in ("5", "7", "9")]
         single = " ".join(f"{name} {count.f:.2f}" for name, count in nine.items() if count.hits + count.missed)
         lines.append(f"{library or 'all':<34} F5 {figures[0]:.3f} F7 {figures[1]:.3f} F9 {figures[2]:.3f} | {single}")
-    more = detail(cases, rules)
-    lines.append("velocity r " + " ".join(f"{name} {value:.2f}" for name, value in more.velocity_r.items()))
-    lines.append(
-        f"below velocity {QUIET_VELOCITY} found {more.quiet_recall:.2f}; late ms 10/50/90 % "
-        + " ".join(f"{value:.1f}" for value in more.late_ms)
-    )
+    for surrounding in SURROUNDINGS:
+        own = [one for one in cases if one[0].surrounding == surrounding]
+        lines += [f"{surrounding}: {line}" for line in _details(detail(own))] if own else []
     return "\n".join(lines)
+
+
+def _details(more: Detail) -> list[str]:
+    return [
+        "velocity r " + " ".join(f"{name} {value:.2f}" for name, value in more.velocity_r.items()),
+        f"below velocity {QUIET_VELOCITY} found {more.quiet_recall:.2f}; late ms 10/50/90 % "
+        + " ".join(f"{value:.1f}" for value in more.late_ms),
+    ]

@@ -24,8 +24,6 @@ from tools.train.scores import MIXED_ENDINGS
 
 #: Libraries that may be trained on and are held out none the less, so that electronic kits are judged too.
 HELD_OUT = ("synthesizer_percussion", "hydrogen/Audiophob")
-#: Of Frankensnare's snares, these judge.
-HELD_OUT_SNARES = ("frankensnare/14d_basic", "frankensnare/12_basic", "frankensnare/22_basic")
 #: Songs whose backing judges: those whose names end so.
 _JUDGING_SONGS = ("5", "9")
 #: Judging excerpts a set; more of the two with other instruments, whose rule rests on them alone.
@@ -61,7 +59,7 @@ class Material:
 
 def _trains(library: str) -> bool:
     kit = library.removeprefix("hydrogen/")
-    return library not in (*HELD_OUT, *HELD_OUT_SNARES) and kit not in JUDGING_KITS
+    return library not in HELD_OUT and kit not in JUDGING_KITS
 
 
 def training_world(material: Material, drums: list[Drum], *, everything: bool = False) -> World:
@@ -82,15 +80,22 @@ def judging_worlds(material: Material, drums: list[Drum]) -> dict[str, World]:
     grooves = Groove.of(material.samples / "groove_midi", lambda drummer: drummer in JUDGING_DRUMMERS)
     backings = tuple(path for path in _backings(material) if _judges(path))
     clean = World(
-        {}, grooves, backings, _songs(material, judging=True), synthetic=0.0, surroundings=(0.7, 0.3, 0.0, 0.0)
+        {},
+        grooves,
+        backings,
+        _songs(material, judging=True),
+        synthetic=0.0,
+        surroundings=(0.7, 0.3, 0.0, 0.0),
+        performed=(0.75, 0.25),
     )
     worlds = {}
     for kit in JUDGING_KITS:
         worlds[f"hydrogen/{kit}"] = replace(clean, catalogue=by_kind(drums, f"hydrogen/{kit}".__eq__))
     worlds["electronic"] = replace(clean, catalogue=by_kind(drums, HELD_OUT.__contains__))
     acoustic = by_kind(drums, lambda library: library.removeprefix("hydrogen/") in JUDGING_KITS)
-    worlds["acoustic, mixed"] = replace(clean, catalogue=acoustic, surroundings=(0.0, 0.0, 1.0, 0.0))
-    worlds["acoustic, separated"] = replace(clean, catalogue=acoustic, surroundings=(0.0, 0.0, 0.0, 1.0))
+    if backings:  # without them, mixes would be drums alone
+        worlds["acoustic, mixed"] = replace(clean, catalogue=acoustic, surroundings=(0.0, 0.0, 1.0, 0.0))
+        worlds["acoustic, separated"] = replace(clean, catalogue=acoustic, surroundings=(0.0, 0.0, 0.0, 1.0))
     found = {name: world for name, world in worlds.items() if world.catalogue}
     return found or {"by rule": replace(clean, synthetic=1.0)}
 
