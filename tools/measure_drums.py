@@ -1,6 +1,6 @@
 """Measure a drum engine on recordings with known hits and component stems.
 
-usage: measure_drums.py CASES [--only PREFIX ...] [--input mix.flac] [--engine onset|KIT.onnx] [options]
+usage: measure_drums.py CASES [--only PREFIX ...] [--input mix.flac] [--engine kit|onset|KIT.onnx] [options]
 
 CASES/<case>/ holds the recording (`--input`, relative to it), truth/drums.tsv (onset s, class) and, for --split,
 stems/{kick,snare,hihat,toms,cymbals}.flac. Prints, for all cases together: F of each class (hits within 50 ms), micro
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--input", default="mix.flac")
-    parser.add_argument("--engine", default="onset", help="onset, or the kit engine's ONNX file")
+    parser.add_argument("--engine", default="kit", help="kit, onset, or another ONNX file for the kit engine")
     parser.add_argument(
         "--surrounding", default="alone", choices=("alone", "mixed"), help="thresholds of the kit engine"
     )
@@ -92,9 +92,8 @@ def main() -> None:
     counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3))
     late_s: list[float] = []
     sdr: dict[str, list[float]] = defaultdict(list)
-    engine: DrumEngine = (
-        OnsetDrumEngine() if options.engine == "onset" else KitDrumEngine(Path(options.engine), options.surrounding)
-    )
+    model = None if options.engine == "kit" else Path(options.engine)
+    engine: DrumEngine = OnsetDrumEngine() if options.engine == "onset" else KitDrumEngine(model, options.surrounding)
     engine.load()
     spent, heard = 0.0, 0.0
     for case in sorted(options.cases.iterdir()):

@@ -1,12 +1,13 @@
 """Train the kit engine's network from rendered drums.
 
-usage: python -m tools.train prepare|render|fit|masks|judge|rival|export [options]
+usage: python -m tools.train prepare|render|fit|masks|judge|sources|rival|export [options]
 
 prepare  renders the soundfont's kits and the backings, once
 render   renders excerpts ahead of a `fit` that runs beside it, on another core
 fit      trains what hears strokes; stop it at any time, start it again to go on
 masks    trains what shares the drums out, on a network that `fit` has trained; the same
 judge    prints F by class, and what masks are worth, on held-out libraries and drummers
+sources  prints whether drums are better heard in a mix or in what the built-in separator takes out of it
 rival    prints the same of the engine that needs no training
 export   writes the ONNX file
 """
@@ -60,6 +61,10 @@ def main(arguments: list[str] | None = None) -> None:
         judges = {name: replace(store, most=1) for name, store in list(judges.items())[:2]}
     if options.verb == "rival":
         print(report(ruled(judge_rival(judges), RULES)))
+    elif options.verb == "sources":
+        network = _trained(options, Plan()).averaged
+        for name, store in worlds.source_stores(material, drums).items():
+            print(report(cross_fitted(judge(network, {name: store}, options.device))))
     elif options.verb in ("render", "fit", "masks"):
         _learn(options, material, worlds.training_world(material, drums, everything=options.everything), judges)
     else:
@@ -138,7 +143,7 @@ def _prepare(material: worlds.Material, wanted: list[Path], most: int | None) ->
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=("prepare", "render", "fit", "masks", "judge", "rival", "export"))
+    parser.add_argument("verb", choices=("prepare", "render", "fit", "masks", "judge", "sources", "rival", "export"))
     default = os.environ.get("STEMBRIDGE_TRAIN", "../shared/train")
     parser.add_argument("--samples", type=Path, default=Path(default), help="the folder of training material")
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="where everything made is kept")

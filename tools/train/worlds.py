@@ -19,7 +19,7 @@ from tools.train.libraries import (
     rendered_drums,
 )
 from tools.train.patterns import JUDGING_DRUMMERS, Groove
-from tools.train.render import Excerpt, World, band_excerpt, excerpt, excerpt_with_components
+from tools.train.render import Excerpt, World, band_excerpt, excerpt, excerpt_with_components, separated
 from tools.train.scores import MIXED_ENDINGS
 
 #: Libraries that may be trained on and are held out none the less, so that electronic kits are judged too.
@@ -133,6 +133,30 @@ def judging_stores(material: Material, worlds: dict[str, World]) -> dict[str, St
         most = JUDGING_MIXED if name.endswith(MIXED_ENDINGS) else JUDGING_EXCERPTS
         stores[name] = Store(folder, partial(_numbered, world, _JUDGING_SEED + 1000 * place), most, Example)
     return stores
+
+
+def source_stores(material: Material, drums: list[Drum]) -> dict[str, Store[Example]]:
+    """The same mixes of what judges, as they are and as the built-in separator takes their drums out.
+
+    Raises
+    ------
+    KeyError
+        There are no kits to judge with, or no bands.
+    """
+    world = judging_worlds(material, drums)["acoustic, mixed"]
+    made: dict[str, Callable[[int], Excerpt]] = {
+        "in the mix: mixed": partial(_numbered, world, 2 * _JUDGING_SEED),
+        "in the stem: separated": partial(_separated, world, 2 * _JUDGING_SEED),
+    }
+    folder = material.work / "excerpts" / "judging"
+    return {
+        name: Store(folder / re.sub(r"\W+", "_", name), make, JUDGING_MIXED, Example) for name, make in made.items()
+    }
+
+
+def _separated(world: World, first: int, number: int) -> Excerpt:
+    mix = excerpt(world, first + number)
+    return replace(mix, samples=separated(mix.samples))
 
 
 def _layered(world: World, number: int) -> Excerpt:
