@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tools.tempo.score import DRUM_CHANNEL, Course, Piece, Played, Truth
@@ -36,7 +38,10 @@ def song(style_name: str, seed: int, length_s: float) -> Piece:
     ]
     programs = {BASS: int(rng.choice(BASSES)), CHORDS: 0 if style.backing == "piano" else int(rng.choice(KEYBOARDS)), LEAD: int(rng.choice(LEADS))}
     programs[DRUM_CHANNEL] = int(rng.choice([0, 8, 16, 24, 25, 32] if style_name in ("floor", "trap", "jungle", "boom") else [0, 8, 16, 32, 40]))
-    return Piece(f"{style_name}_{seed}", style_name, played, truth_of(course, start_s, length_s, per_bar, style.signature, not free), length_s, programs)
+    truth = truth_of(course, start_s, length_s, per_bar, style.signature, not free)
+    if style.backing == "none":
+        truth = replace(truth, downbeats_s=np.zeros(0))
+    return Piece(f"{style_name}_{seed}", style_name, played, truth, length_s, programs)
 
 
 def truth_of(course: Course, start_s: float, length_s: float, per_bar: float, signature: tuple[int, int], is_constant: bool) -> Truth:

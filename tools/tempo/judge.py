@@ -41,7 +41,7 @@ class Verdict:
     offered: bool
     exact: bool | None
     constant: bool
-    beats_f: float
+    beats_f: float | None
     meter: bool | None
     bars_f: float | None
 
@@ -65,9 +65,9 @@ def judged(name: str, kind: str, grid: BeatGrid, truth: Truth) -> Verdict:
     tempo = tempo_kind(bpm, truth.bpm)
     exact = abs(bpm / truth.bpm - 1.0) <= EXACT if truth.is_constant else None
     offered = tempo == "right" or any(abs(other / truth.bpm - 1.0) <= NEAR for other in grid.alternatives_bpm[:2])
-    beats_f = mir_eval.beat.f_measure(truth.beats_s, np.array(grid.beats_s), f_measure_threshold=WINDOW_S)
-    meter = bars_f = None
+    beats_f = meter = bars_f = None
     if len(truth.downbeats_s):
+        beats_f = mir_eval.beat.f_measure(truth.beats_s, np.array(grid.beats_s), f_measure_threshold=WINDOW_S)
         meter = _same_meter(grid.time_signature, truth.time_signature)
         downbeats_s = np.array(grid.downbeats_s)
         bars_f = float(mir_eval.beat.f_measure(truth.downbeats_s, downbeats_s, f_measure_threshold=WINDOW_S))
@@ -117,7 +117,7 @@ def _row(kind: str, some: Sequence[Verdict]) -> str:
         _mean([made.offered for made in some]),
         _mean([made.exact for made in some if made.exact is not None]),
         _mean([made.constant for made in some]),
-        _mean([made.beats_f for made in some]),
+        _mean([made.beats_f for made in some if made.beats_f is not None]),
         _mean([made.meter for made in some if made.meter is not None]),
         _mean(right_bars),
         _mean([made.bars_f for made in some if made.bars_f is not None]),
@@ -127,12 +127,12 @@ def _row(kind: str, some: Sequence[Verdict]) -> str:
 
 def _line(made: Verdict) -> str:
     grid, truth = made.grid, made.truth
-    bars = f"bars F {made.bars_f:.2f}" if made.bars_f is not None else ""
+    bars = f"beats F {made.beats_f:.2f} bars F {made.bars_f:.2f}" if made.bars_f is not None else ""
     found, true = ("/".join(map(str, signature)) for signature in (grid.time_signature, truth.time_signature))
     return (
         f"{made.case:34} {made.kind:12} {grid.bpm:8.3f} true {truth.bpm:8.3f} {made.tempo:7} confidence "
-        f"{grid.confidence:.2f} {'constant' if grid.is_constant else 'map':8} {found} true {true} beats F "
-        f"{made.beats_f:.2f} {bars} or {' '.join(f'{bpm:.0f}' for bpm in grid.alternatives_bpm[:3])}"
+        f"{grid.confidence:.2f} {'constant' if grid.is_constant else 'map':8} {found} true {true} "
+        f"{bars} or {' '.join(f'{bpm:.0f}' for bpm in grid.alternatives_bpm[:3])}"
     )
 
 

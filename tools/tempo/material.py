@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -44,22 +44,19 @@ class Case:
         return crc32(self.name.encode()) % 2 == 0
 
 
-def pieces(samples: Path) -> Iterator[Piece]:
-    """All pieces: made-up songs in every style, Freedoom's songs, drummers."""
+def pieces(samples: Path, there: Container[str]) -> Iterator[Piece]:
+    """All pieces but those that are there: drummers, made-up songs in every style, Freedoom's songs."""
+    yield from grooves(samples / "groove_midi", LENGTH_S, GROOVES, there)
     for seed in range(SEEDS):
-        for style in STYLES:
-            yield song(style, seed, LENGTH_S)
-    yield from freedoom(samples / "freedoom_midi", LENGTH_S)
-    yield from grooves(samples / "groove_midi", LENGTH_S, GROOVES)
+        yield from (song(style, seed, LENGTH_S) for style in STYLES if f"{style}_{seed}" not in there)
+    yield from freedoom(samples / "freedoom_midi", LENGTH_S, there)
 
 
 def prepare(samples: Path, font: Path, folder: Path) -> None:
     """Render all pieces and write their envelopes; what is there is kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    for piece in pieces(samples):
+    for piece in pieces(samples, {path.stem for path in folder.glob("*.npz")}):
         path = folder / f"{piece.name}.npz"
-        if path.exists():
-            continue
         try:
             sound = _rendered(piece, font)
         except subprocess.SubprocessError as error:

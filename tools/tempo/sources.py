@@ -7,7 +7,8 @@ from __future__ import annotations
 import csv
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
@@ -18,15 +19,19 @@ import numpy as np
 from tools.tempo.band import BASS, BASSES, CHORDS, KEYBOARDS, LEAD, LEADS, backing, truth_of
 from tools.tempo.score import DRUM_CHANNEL, Course, Piece, Played, Truth
 
-#: Metronomes of these signatures tick quarters in the dataset.
+#: Shorter performances tell no bars.
 _LEAST_S = 15.0
-#: Songs whose bars the file doesn't tell.
-_PEDALS = (64, 66)
+#: Keys, and how many times as many notes must be on the beat as anywhere else in it, for a song's bars to be believed.
+_KICK_AND_SNARE, _BASS_BELOW, _CLEARLY = (35, 36, 38, 40), 43, 1.2
 
 
-def freedoom(folder: Path, length_s: float) -> Iterator[Piece]:
-    """A stretch of each song from any place in a bar, half of them at another tempo than was written."""
+def freedoom(folder: Path, length_s: float, there: Container[str] = ()) -> Iterator[Piece]:
+    """A stretch of each song from any place in a bar, half of them at another tempo than was written; not those that are
+    there.
+    """
     for path in sorted(folder.glob("*.mid")):
+        if path.stem in there:
+            continue
         rng = np.random.default_rng(crc32(path.stem.encode()))
         song = mido.MidiFile(path)
         notes, programs = _notes(song)
@@ -43,11 +48,13 @@ def freedoom(folder: Path, length_s: float) -> Iterator[Piece]:
         ]
         if len(played) > 50:
             truth = _song_truth(song, quarters, start_s, min(length_s, last_s - start_s))
+            if not _is_on_its_beats(notes):
+                truth = replace(truth, downbeats_s=np.zeros(0))
             yield Piece(path.stem, "freedoom", played, truth, min(length_s, last_s - start_s), programs)
 
 
-def grooves(folder: Path, length_s: float, most: int) -> Iterator[Piece]:
-    """Drummers' performances, every other one with a band, all that are not in 4/4."""
+def grooves(folder: Path, length_s: float, most: int, there: Container[str] = ()) -> Iterator[Piece]:
+    """Drummers' performances, every other one with a band, all that are not in 4/4; not those that are there."""
     with (folder / "info.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["beat_type"] == "beat" and float(row["duration"]) > _LEAST_S]
     rows = [row for row in rows if (folder / row["midi_filename"]).exists()]
@@ -55,7 +62,8 @@ def grooves(folder: Path, length_s: float, most: int) -> Iterator[Piece]:
     odd = [row for row in rows if row["time_signature"] != "4-4"]
     even = [row for row in (rows[index] for index in order) if row["time_signature"] == "4-4"]
     for number, row in enumerate(odd + even[: most - len(odd)]):
-        yield _groove(folder / row["midi_filename"], row, length_s, with_band=number % 2 == 0)
+        if row["id"].replace("/", "_") not in there:
+            yield _groove(folder / row["midi_filename"], row, length_s, with_band=number % 2 == 0)
 
 
 def _groove(path: Path, row: dict[str, str], length_s: float, *, with_band: bool) -> Piece:
@@ -101,6 +109,13 @@ def _notes(song: mido.MidiFile) -> tuple[list[tuple[float, float, int, int, int]
     return notes, programs
 
 
+def _is_on_its_beats(notes: list[tuple[float, float, int, int, int]]) -> bool:
+    """Whether drums and bass are on the file's beats rather than between: some songs begin an eighth early."""
+    low = [note for note in notes if (note[2] == DRUM_CHANNEL and note[3] in _KICK_AND_SNARE) or note[3] < _BASS_BELOW]
+    eighths = np.bincount([round(note[0] * 8) % 8 for note in low], minlength=8)
+    return bool(eighths[0] >= _CLEARLY * np.delete(eighths, 0).max())
+
+
 def _quarters(song: mido.MidiFile) -> np.ndarray:
     """When each quarter of the song comes, in seconds, with some beyond its end."""
     changes, tick = [(0, 500_000)], 0
@@ -130,7 +145,7 @@ def _song_truth(song: mido.MidiFile, quarters: Course, start_s: float, length_s:
             signatures.append((tick / song.ticks_per_beat, (message.numerator, message.denominator)))
     end = len(quarters.times_s) - 1
     lines: list[tuple[float, tuple[int, int]]] = []
-    for (begin, signature), until in zip(signatures, [at for at, _ in signatures[1:]] + [end], strict=True):
+    for (begin, signature), until in zip(signatures, [*(at for at, _ in signatures[1:]), end], strict=False):
         lines += [(beat, signature) for beat in np.arange(begin, until - 1e-6, 4 * signature[0] / signature[1])]
     timed = [(quarters.at(beat) - start_s, signature) for beat, signature in lines]
     inside = [(at, signature) for at, signature in timed if 0.0 <= at < length_s]

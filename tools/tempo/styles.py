@@ -22,7 +22,8 @@ class Style:
     swing
         The share of a pair of eighths (or sixteenths, where rows have 16 steps a bar) that the first one gets.
     backing
-        `band` (bass, chords, lead), `sparse` (long chords, roots), `piano` (no drums, free tempo), or `none`.
+        `band` (bass, chords, lead), `sparse` (long chords, roots), `piano` (no drums, free tempo), or `none`
+        (and nothing tells the bars).
     """
 
     signature: tuple[int, int]
@@ -71,6 +72,10 @@ STYLES = {
     "gospel": Style((12, 8), (48, 76), {"kick": "X.....X.x...", "snare": "...X.....X..", "hat": "XxxXxxXxxXxx"}),
     "five": Style((5, 4), (100, 170), {"kick": "X.....X...", "snare": "....X...X.", "hat": "X.x.X.x.X."}),
     "seven": Style((7, 8), (140, 220), {"kick": "X...X..", "snare": "..X...X", "hat": "XxXxXxx"}),
+    "click": Style((4, 4), (56, 200), {"rim": "XXXX"}, backing="none"),
+    "kick": Style((4, 4), (56, 180), {"kick": "XXXX"}, backing="none"),
+    "stomp": Style((4, 4), (60, 180), {"kick": "X.X.", "snare": ".X.X"}, backing="none"),
+    "ticks": Style((4, 4), (60, 160), {"kick": "X.X.X.X.", "hat": "XxXxXxXx"}, backing="none"),
     "rubato": Style((4, 4), (60, 110), {}, backing="piano"),
     "rubato3": Style((3, 4), (70, 120), {}, backing="piano"),
     "loose": Style((4, 4), (80, 140), {"kick": "X...x...X.......", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."}, backing="live"),
