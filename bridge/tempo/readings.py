@@ -34,15 +34,15 @@ MULTIPLES = (1 / 4, 1 / 3, 1 / 2, 1.0, 3 / 2, 2.0, 3.0, 4.0)
 #: the drums (of the mix, where there are none) by band, of the mix's low end, and new harmony come again after each of
 #: `MULTIPLES` of a period.
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
-    "drums low": (-0.37, -0.76, 1.37, 0.66, 0.90, 0.04, 0.46, 0.99),
-    "drums middle": (0.29, 0.57, 0.90, 0.62, 0.50, 0.07, 0.17, 0.85),
-    "drums high": (1.27, 0.66, 0.11, 2.83, 0.50, 2.12, 0.89, 0.05),
-    "mix low": (-0.58, -0.52, 0.41, 0.34, 0.44, -0.52, 0.62, 0.53),
-    "harmony": (0.77, 0.84, 0.48, -0.14, -1.15, -0.81, 1.20, 0.75),
+    "drums low": (-0.19, -0.88, 1.45, 0.38, 1.05, -0.04, 0.85, 1.03),
+    "drums middle": (0.00, 0.19, 1.36, 0.35, 0.18, -0.06, 0.55, 0.12),
+    "drums high": (1.09, 0.46, 0.05, 2.55, 0.16, 1.88, 1.11, 0.18),
+    "mix low": (-0.48, -0.62, -0.38, 0.32, 0.53, -0.78, 1.37, 1.15),
+    "harmony": (0.41, 0.79, 0.70, 0.82, -0.33, -0.50, 0.18, 0.42),
 }
 #: And these: logarithm of the regularity against the best reading's; tempos far from 120 BPM (squared octaves), fast
 #: ones (octaves); onsets a beat far from two (squared octaves).
-REGULARITY_WEIGHT, FAR_WEIGHT, FAST_WEIGHT, DENSITY_WEIGHT = 0.56, -1.45, 0.93, -0.57
+REGULARITY_WEIGHT, FAR_WEIGHT, FAST_WEIGHT, DENSITY_WEIGHT = 0.58, -1.78, 0.41, -0.61
 
 
 def streams_of(envelopes: Sequence[Envelopes], bands: Sequence[Array]) -> dict[str, Array]:

@@ -1,4 +1,6 @@
-"""Chooses the weights of `bridge.tempo.readings`: the conditional logit that makes true tempos likeliest."""
+"""Chooses the weights of `bridge.tempo.readings` and `bridge.tempo.bars`: the conditional logits that make true tempos
+and true bar lines likeliest.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from bridge.tempo import readings
+from bridge.tempo.bars import WEIGHTS as BAR_WEIGHTS
+from bridge.tempo.bars import bar_evidence, by_place
 from bridge.tempo.pulse import onsets_of, readings_of
 from tools.tempo.judge import NEAR
 from tools.tempo.material import Case
@@ -24,7 +28,7 @@ PLAYED = ("freedoom", "groove", "groove+band")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """A recording's readings: what speaks for each, and which are right."""
+    """What may be chosen for a recording (tempos, or places of the bar line): what speaks for each, and what is right."""
 
     kind: str
     is_held_out: bool
@@ -37,14 +41,31 @@ class Choice:
         return 2.0 if self.kind in PLAYED else 1.0
 
 
-def choices(cases: Sequence[Case]) -> list[Choice]:
-    """Each case's choice with its drums, and from the mix alone."""
+def tempo_choices(cases: Sequence[Case]) -> list[Choice]:
+    """Each case's readings with its drums, and from the mix alone."""
     made = []
     for case in cases:
         for envelopes in (case.envelopes, case.envelopes[:1]):
             _, steps, proof = readings_of(onsets_of(envelopes))
             right = np.abs(readings.BPMS[steps] / case.truth.bpm - 1.0) <= NEAR
             made.append(Choice(case.kind, case.is_held_out, proof, right))
+    return made
+
+
+def bar_choices(cases: Sequence[Case]) -> list[Choice]:
+    """Each case's places where bars may begin, on its true beats; only of bars of three or four beats throughout."""
+    made = []
+    for case in cases:
+        beats_s, per_bar = case.truth.beats_s, case.truth.time_signature[0]
+        if case.truth.time_signature not in ((3, 4), (4, 4)) or len(case.truth.downbeats_s) < 4:
+            continue
+        begins = np.unique([np.argmin(np.abs(beats_s - line_s)) % per_bar for line_s in case.truth.downbeats_s])
+        if len(begins) != 1:
+            continue
+        mix, drums = case.envelopes
+        for helped in (drums, None):
+            proof = np.array([by_place(column, per_bar) for column in bar_evidence(beats_s, mix, helped).T]).T
+            made.append(Choice(case.kind, case.is_held_out, proof, np.arange(per_bar) == begins[0]))
     return made
 
 
@@ -72,19 +93,31 @@ def share_right(weights: Array, some: Sequence[Choice]) -> float:
 
 
 def fit(cases: Sequence[Case]) -> str:
-    """How well weights from one half do on the other, and the table from both halves as it stands in `readings`."""
-    made = choices(cases)
+    """How well weights from one half do on the other, and the tables from both halves as they stand in the product."""
+    tempos, bars = tempo_choices(cases), bar_choices(cases)
+    first, table = np.split(fitted(tempos), [4])
+    lines = ["readings of the tempo", *_crossed(tempos), _row(first)]
+    for name, row in zip(readings.WEIGHTS, table.reshape(len(readings.WEIGHTS), -1), strict=True):
+        lines.append(f'    "{name}": ({_row(row)}),')
+    lines += ["first beats of bars", *_crossed(bars)]
+    named = zip(BAR_WEIGHTS, fitted(bars), strict=True)
+    lines.append(", ".join(f'"{name}": {weight:.2f}' for name, weight in named))
+    return "\n".join(lines)
+
+
+def _crossed(made: Sequence[Choice]) -> list[str]:
     halves = [[choice for choice in made if choice.is_held_out == held] for held in (False, True)]
     lines = []
     for name, own, other in (("tuning", *halves), ("held-out", *halves[::-1])):
         weights = fitted(own)
-        lines.append(f"weights from the {name} half: right in {share_right(weights, own):.3f} of it,")
-        lines.append(f"    in {share_right(weights, other):.3f} of the other half")
         played = [choice for choice in other if choice.kind in PLAYED]
-        if played:
-            lines.append(f"    in {share_right(weights, played):.3f} of the composed and played ones there")
-    first, table = np.split(fitted(made), [4])
-    lines.append(", ".join(f"{weight:.2f}" for weight in first))
-    for name, row in zip(readings.WEIGHTS, table.reshape(len(readings.WEIGHTS), -1), strict=True):
-        lines.append(f'    "{name}": ({", ".join(f"{weight:.2f}" for weight in row)}),')
-    return "\n".join(lines)
+        shares = [share_right(weights, some) for some in (own, other, played)]
+        lines.append(
+            "weights from the {} half: right in {:.3f} of it, {:.3f} of the other, {:.3f} of what is composed or played "
+            "there".format(name, *shares)
+        )
+    return lines
+
+
+def _row(values: Array) -> str:
+    return ", ".join(f"{value:.2f}" for value in values)
