@@ -29,20 +29,20 @@ PREFERRED_BPM = 120.0
 #: Harmony is new where the 0.8 s after differ from the 0.8 s before, more than in the 2 s around.
 HARMONY_S, HARMONY_CONTRAST_S = 0.8, 2.0
 #: Multiples of a reading's period at which sounds may come again.
-MULTIPLES = (1 / 4, 1 / 3, 1 / 2, 1.0, 3 / 2, 2.0, 3.0, 4.0)
+MULTIPLES = (1 / 2, 1.0, 2.0, 4.0)
 #: What speaks for a reading, chosen by ``make tune-tempo`` on recordings made for it. By row: how often the onsets of
-#: the drums (of the mix, where there are none) by band, of the mix's low end, and new harmony come again after each of
-#: `MULTIPLES` of a period.
+#: the drums (of the mix, where there are none) by band, of kick and snare as one, and new harmony come again after each
+#: of `MULTIPLES` of a period.
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
-    "drums low": (-0.19, -0.88, 1.45, 0.38, 1.05, -0.04, 0.85, 1.03),
-    "drums middle": (0.00, 0.19, 1.36, 0.35, 0.18, -0.06, 0.55, 0.12),
-    "drums high": (1.09, 0.46, 0.05, 2.55, 0.16, 1.88, 1.11, 0.18),
-    "mix low": (-0.48, -0.62, -0.38, 0.32, 0.53, -0.78, 1.37, 1.15),
-    "harmony": (0.41, 0.79, 0.70, 0.82, -0.33, -0.50, 0.18, 0.42),
+    "drums low": (-0.39, 0.55, -0.42, 1.45),
+    "drums middle": (-0.05, 0.24, 0.17, 0.30),
+    "drums high": (0.47, 2.80, 2.54, 0.52),
+    "low and middle": (2.77, 1.81, -0.66, 0.58),
+    "harmony": (0.48, 0.38, -0.70, 0.45),
 }
 #: And these: logarithm of the regularity against the best reading's; tempos far from 120 BPM (squared octaves), fast
 #: ones (octaves); onsets a beat far from two (squared octaves).
-REGULARITY_WEIGHT, FAR_WEIGHT, FAST_WEIGHT, DENSITY_WEIGHT = 0.58, -1.78, 0.41, -0.61
+REGULARITY_WEIGHT, FAR_WEIGHT, FAST_WEIGHT, DENSITY_WEIGHT = 0.71, -2.16, 1.02, -0.53
 
 
 def streams_of(envelopes: Sequence[Envelopes], bands: Sequence[Array]) -> dict[str, Array]:
@@ -55,10 +55,11 @@ def streams_of(envelopes: Sequence[Envelopes], bands: Sequence[Array]) -> dict[s
     bands
         Balanced onset curves (frames, 3) of the same.
     """
-    drums, mix = bands[-1], bands[0]
+    drums = bands[-1]
     names = ("drums low", "drums middle", "drums high")
     curves = {name: drums[:, band] for band, name in enumerate(names)}
-    return {**curves, "mix low": mix[:, 0], "harmony": _new_harmony(envelopes[0], len(mix))}
+    together = drums[:, 0] + drums[:, 1]
+    return {**curves, "low and middle": together, "harmony": _new_harmony(envelopes[0], len(drums))}
 
 
 def evidence(

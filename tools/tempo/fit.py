@@ -20,7 +20,7 @@ from tools.tempo.material import Case
 
 Array = NDArray[np.float64]
 #: Ridge: what a weight of 1 costs, in nats. Chosen where the two halves, each judged by the other's weights, agree best
-#: (0.3 and 1 hardly differ).
+#: (1 and 3 hardly differ).
 RIDGE = 1.0
 #: Composed songs and drummers count double: made-up songs have few patterns each.
 PLAYED = ("freedoom", "groove", "groove+band")
