@@ -17,7 +17,7 @@ NEAR_S = 0.04
 #: What a bar line is told by, each in standard deviations over the beats, chosen by ``make tune-tempo`` on recordings
 #: made for it: harmony that is new after it for one, two and four beats, and onsets on it in three bands. Chords change
 #: at bar lines in nearly all music; kicks come elsewhere too; a snare (middle) speaks against.
-WEIGHTS = {"1 beat": 1.20, "2 beats": 2.15, "4 beats": 1.76, "low": 0.79, "middle": -1.25, "high": 0.36}
+WEIGHTS = {"1 beat": 1.19, "2 beats": 2.27, "4 beats": 1.78, "low": 0.73, "middle": -1.28, "high": 0.40}
 #: One crash or the start of the recording counts no more than this many deviations.
 OUTLIER = 2.5
 #: Beats over which harmony is compared.
@@ -68,7 +68,8 @@ def bar_evidence(beats_s: Array, mix: Envelopes, drums: Envelopes | None) -> Arr
     """What each beat has of what tells bar lines, shape (beats, evidence), in the order of `WEIGHTS`."""
     harmony = np.column_stack([_harmony_change(beats_s, mix, reach) for reach in HARMONY_BEATS])
     trust = np.minimum(1.0, harmony.std(axis=0) / CHANGING)
-    return np.column_stack([trust * _standardised(harmony), _standardised(_accents(beats_s, drums or mix))])
+    heard = [_standardised(_accents(beats_s, source)) for source in (mix, drums) if source is not None]
+    return np.column_stack([trust * _standardised(harmony), np.mean(heard, axis=0)])
 
 
 def _accents(times_s: Array, envelopes: Envelopes) -> Array:

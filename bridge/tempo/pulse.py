@@ -57,7 +57,7 @@ class Onsets:
     fps: float
     fine: Array
     fine_fps: float
-    streams: Mapping[str, Array]
+    streams: Mapping[str, Sequence[Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,10 @@ def readings_of(onsets: Onsets) -> tuple[Array, NDArray[np.intp], Array]:
     """Regularity at each of `readings.BPMS`, the steps of the readings among these, and what speaks for each."""
     fps = onsets.fps
     regularity = regularity_of(mean_autocorrelation(onsets.strength, fps), fps, readings.BPMS)
-    correlations = {name: mean_autocorrelation(curve, fps) for name, curve in onsets.streams.items()}
+    correlations = {
+        name: np.mean([mean_autocorrelation(curve, fps) for curve in curves], axis=0)
+        for name, curves in onsets.streams.items()
+    }
     steps = readings.candidates(regularity)
     rate = onset_count(onsets.strength) / max(1.0, len(onsets.strength) / fps)
     return regularity, steps, readings.evidence(regularity, correlations, fps, rate, steps)

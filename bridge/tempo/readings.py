@@ -30,23 +30,23 @@ PREFERRED_BPM = 120.0
 HARMONY_S, HARMONY_CONTRAST_S = 0.8, 2.0
 #: Multiples of a reading's period at which sounds may come again.
 MULTIPLES = (1 / 2, 1.0, 2.0, 4.0)
-#: What speaks for a reading, chosen by ``make tune-tempo`` on recordings made for it. By row: how often the onsets of
-#: the drums (of the mix, where there are none) by band, of kick and snare as one, and new harmony come again after each
-#: of `MULTIPLES` of a period.
+#: What speaks for a reading, chosen by ``make tune-tempo`` on recordings made for it. By row: how surely onsets in
+#: a band, kick and snare as one, and new harmony come again after each of `MULTIPLES` of a period.
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
-    "drums low": (-0.39, 0.55, -0.42, 1.45),
-    "drums middle": (-0.05, 0.24, 0.17, 0.30),
-    "drums high": (0.47, 2.80, 2.54, 0.52),
-    "low and middle": (2.77, 1.81, -0.66, 0.58),
-    "harmony": (0.48, 0.38, -0.70, 0.45),
+    "low": (-1.51, 0.59, -0.66, 1.55),
+    "middle": (-1.37, 0.40, 0.13, 0.24),
+    "high": (1.14, 2.76, 2.91, 0.54),
+    "low and middle": (2.57, 2.16, -0.83, 0.53),
+    "harmony": (-0.03, 0.33, -0.46, 0.66),
 }
 #: And these: logarithm of the regularity against the best reading's; tempos far from 120 BPM (squared octaves), fast
 #: ones (octaves); onsets a beat far from two (squared octaves).
-REGULARITY_WEIGHT, FAR_WEIGHT, FAST_WEIGHT, DENSITY_WEIGHT = 0.71, -2.16, 1.02, -0.53
+REGULARITY_WEIGHT, FAR_WEIGHT, FAST_WEIGHT, DENSITY_WEIGHT = 0.76, -2.28, 1.24, -0.47
 
 
-def streams_of(envelopes: Sequence[Envelopes], bands: Sequence[Array]) -> dict[str, Array]:
-    """The curves that tell readings apart, at the mix's coarse frames, by the names in `WEIGHTS`.
+def streams_of(envelopes: Sequence[Envelopes], bands: Sequence[Array]) -> dict[str, list[Array]]:
+    """The curves that tell readings apart, at the mix's coarse frames, by the names in `WEIGHTS`; what is heard in the
+    mix and in the drums counts alike, since separated drums may lack what matters.
 
     Parameters
     ----------
@@ -55,11 +55,10 @@ def streams_of(envelopes: Sequence[Envelopes], bands: Sequence[Array]) -> dict[s
     bands
         Balanced onset curves (frames, 3) of the same.
     """
-    drums = bands[-1]
-    names = ("drums low", "drums middle", "drums high")
-    curves = {name: drums[:, band] for band, name in enumerate(names)}
-    together = drums[:, 0] + drums[:, 1]
-    return {**curves, "low and middle": together, "harmony": _new_harmony(envelopes[0], len(drums))}
+    low, middle, high = ([source[:, band] for source in bands] for band in range(3))
+    together = [source[:, 0] + source[:, 1] for source in bands]
+    harmony = [_new_harmony(envelopes[0], len(bands[0]))]
+    return {"low": low, "middle": middle, "high": high, "low and middle": together, "harmony": harmony}
 
 
 def evidence(
@@ -72,7 +71,7 @@ def evidence(
     regularity
         At each of `BPMS`.
     correlations
-        Autocorrelation of each of the streams, by lag in frames.
+        Autocorrelation of each of the streams, by lag in frames; the mean where there are several.
     fps
         Frames a second.
     onsets_per_s

@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 RIDGE = 1.0
 #: Composed songs and drummers count double: made-up songs have few patterns each.
 PLAYED = ("freedoom", "groove", "groove+band")
+#: Clicks and the like count four times: few, but nobody forgives a metronome read at half its tempo.
+BARE = ("click", "kick", "stomp", "ticks")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +40,7 @@ class Choice:
     @property
     def share(self) -> float:
         """How much the choice counts."""
-        return 2.0 if self.kind in PLAYED else 1.0
+        return 2.0 if self.kind in PLAYED else 4.0 if self.kind in BARE else 1.0
 
 
 def tempo_choices(cases: Sequence[Case]) -> list[Choice]:
