@@ -17,7 +17,7 @@ NEAR_S = 0.04
 #: What a bar line is told by, each in standard deviations over the beats, chosen by ``make tune-tempo`` on recordings
 #: made for it: harmony that is new after it for one, two and four beats, and onsets on it in three bands. Chords change
 #: at bar lines in nearly all music; kicks come elsewhere too; a snare (middle) speaks against.
-WEIGHTS = {"1 beat": 1.19, "2 beats": 2.27, "4 beats": 1.78, "low": 0.73, "middle": -1.28, "high": 0.40}
+WEIGHTS = {"1 beat": 1.37, "2 beats": 2.74, "4 beats": 1.55, "low": 0.73, "middle": -1.39, "high": 0.44}
 #: One crash or the start of the recording counts no more than this many deviations.
 OUTLIER = 2.5
 #: Beats over which harmony is compared.
@@ -82,7 +82,7 @@ def _accents(times_s: Array, envelopes: Envelopes) -> Array:
 
 def _harmony_change(beats_s: Array, envelopes: Envelopes, reach: int) -> Array:
     """How new the harmony is from each beat on, 0 to 1, shape (beats,): how far the pitch classes of the `reach` beats
-    after it are from those of as many before.
+    after it are from those of as many before; the mean where the recording has not so many.
     """
     chroma = envelopes.chroma / np.maximum(np.linalg.norm(envelopes.chroma, axis=1, keepdims=True), 1e-9)
     sums = np.concatenate([np.zeros((1, 12)), np.cumsum(chroma, axis=0, dtype=np.float64)])
@@ -91,7 +91,9 @@ def _harmony_change(beats_s: Array, envelopes: Envelopes, reach: int) -> Array:
     before = edges - edges[np.maximum(0, beats - reach)]
     after = edges[np.minimum(len(edges) - 1, beats + reach)] - edges
     norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
-    return np.where(norms > 0.0, 1.0 - np.sum(before * after, axis=1) / np.maximum(norms, 1e-9), 0.0)
+    change = np.where(norms > 0.0, 1.0 - np.sum(before * after, axis=1) / np.maximum(norms, 1e-9), 0.0)
+    change[:reach] = change[-reach:] = change[reach:-reach].mean()
+    return change
 
 
 def _standardised(columns: Array) -> Array:

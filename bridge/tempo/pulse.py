@@ -103,9 +103,7 @@ def estimate_tempo(onsets: Onsets) -> TempoEstimate | None:
         return None
     clarity = 1.0 - np.exp(-(best / chance - 1.0) / 2.0)
     first, *others = readings.BPMS[steps[order]]
-    return TempoEstimate(
-        float(first), float(clarity * likely[order[0]]), tuple(map(float, others[:MOST_ALTERNATIVES]))
-    )
+    return TempoEstimate(float(first), float(clarity * likely[order[0]]), tuple(map(float, others[:MOST_ALTERNATIVES])))
 
 
 def readings_of(onsets: Onsets) -> tuple[Array, NDArray[np.intp], Array]:

@@ -117,4 +117,4 @@ def _new_harmony(envelopes: Envelopes, frames: int) -> Array:
     norms = np.linalg.norm(after, axis=1) * np.linalg.norm(before, axis=1)
     change = np.where(norms > 0.0, 1.0 - np.sum(after * before, axis=1) / np.maximum(norms, 1e-9), 0.0)
     change = np.maximum(0.0, change - uniform_filter1d(change, round(HARMONY_CONTRAST_S * envelopes.chroma_fps)))
-    return np.interp(np.arange(frames) * envelopes.chroma_fps / envelopes.coarse_fps, row, change)
+    return np.asarray(np.interp(np.arange(frames) * envelopes.chroma_fps / envelopes.coarse_fps, row, change))

@@ -34,7 +34,9 @@ def main() -> None:
     if options.verb == "prepare":
         prepare(options.samples, options.font, options.work)
         return
-    cases = [case for case in load(options.work) if options.half in ("both", "held-out" if case.is_held_out else "tuning")]
+    cases = [
+        case for case in load(options.work) if options.half in ("both", "held-out" if case.is_held_out else "tuning")
+    ]
     if options.verb == "fit":
         print(fit(cases))
         return

@@ -14,7 +14,15 @@ BASS, CHORDS, LEAD = 0, 1, 2
 BASSES, KEYBOARDS, LEADS = (32, 33, 34, 38), (0, 4, 16, 24, 25, 27, 29, 48, 89), (56, 65, 73, 80, 25)
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 #: Degrees of common progressions, a bar each.
-PROGRESSIONS = ((0, 4, 5, 3), (5, 3, 0, 4), (0, 3, 4, 4), (0, 5, 1, 4), (1, 4, 0, 0), (0, 0, 3, 0, 4, 3, 0, 4), (5, 4, 3, 4))
+PROGRESSIONS = (
+    (0, 4, 5, 3),
+    (5, 3, 0, 4),
+    (0, 3, 4, 4),
+    (0, 5, 1, 4),
+    (1, 4, 0, 0),
+    (0, 0, 3, 0, 4, 3, 0, 4),
+    (5, 4, 3, 4),
+)
 
 
 def song(style_name: str, seed: int, length_s: float) -> Piece:
@@ -24,7 +32,11 @@ def song(style_name: str, seed: int, length_s: float) -> Piece:
     bpm = float(round(bpm)) if rng.random() < 0.5 else float(round(bpm, 2))
     beats = length_s * bpm / 60.0 * 1.2 + 16
     free = style.backing in ("piano", "live")
-    course = Course.wandering(bpm, beats, rng, 0.07 if style.backing == "piano" else 0.015) if free else Course.steady(bpm, beats)
+    course = (
+        Course.wandering(bpm, beats, rng, 0.07 if style.backing == "piano" else 0.015)
+        if free
+        else Course.steady(bpm, beats)
+    )
     lead_in_s, per_bar = rng.uniform(0.0, 2.0), _bar_beats(style)
     cut = rng.uniform(0.0, per_bar)  # the recording begins anywhere in the bar
     start_s = course.at(cut) - lead_in_s if rng.random() < 0.3 else course.at(cut)
@@ -32,19 +44,33 @@ def song(style_name: str, seed: int, length_s: float) -> Piece:
     notes = _drums(style, bars, rng) + backing(per_bar, _steps(style), bars, rng, style.backing)
     loose_s = rng.uniform(0.0, 0.004) if not free else rng.uniform(0.004, 0.012)
     played = [
-        Played(at := max(0.0, course.at(beat) - start_s + rng.normal() * loose_s), at + max(0.05, course.at(end) - course.at(beat)), channel, key, velocity)
+        Played(
+            at := max(0.0, course.at(beat) - start_s + rng.normal() * loose_s),
+            at + max(0.05, course.at(end) - course.at(beat)),
+            channel,
+            key,
+            velocity,
+        )
         for beat, end, channel, key, velocity in notes
         if beat >= cut - 0.02 and course.at(beat) - start_s < length_s
     ]
-    programs = {BASS: int(rng.choice(BASSES)), CHORDS: 0 if style.backing == "piano" else int(rng.choice(KEYBOARDS)), LEAD: int(rng.choice(LEADS))}
-    programs[DRUM_CHANNEL] = int(rng.choice([0, 8, 16, 24, 25, 32] if style_name in ("floor", "trap", "jungle", "boom") else [0, 8, 16, 32, 40]))
+    programs = {
+        BASS: int(rng.choice(BASSES)),
+        CHORDS: 0 if style.backing == "piano" else int(rng.choice(KEYBOARDS)),
+        LEAD: int(rng.choice(LEADS)),
+    }
+    programs[DRUM_CHANNEL] = int(
+        rng.choice([0, 8, 16, 24, 25, 32] if style_name in ("floor", "trap", "jungle", "boom") else [0, 8, 16, 32, 40])
+    )
     truth = truth_of(course, start_s, length_s, per_bar, style.signature, not free)
     if style.backing == "none":
         truth = replace(truth, downbeats_s=np.zeros(0))
     return Piece(f"{style_name}_{seed}", style_name, played, truth, length_s, programs)
 
 
-def truth_of(course: Course, start_s: float, length_s: float, per_bar: float, signature: tuple[int, int], is_constant: bool) -> Truth:
+def truth_of(
+    course: Course, start_s: float, length_s: float, per_bar: float, signature: tuple[int, int], is_constant: bool
+) -> Truth:
     """The truth of a stretch of a course whose beat 0 is a bar line."""
 
     def inside(times_s: np.ndarray) -> np.ndarray:
@@ -95,7 +121,10 @@ def _drums(style: Style, bars: int, rng: Rng) -> list[_Note]:
 
 def _fill(end: float, rng: Rng) -> list[_Note]:
     """A beat of toms before a bar line."""
-    return [(end - 1.0 + 0.25 * place, end - 0.8 + 0.25 * place, DRUM_CHANNEL, 48 - 2 * place, int(rng.integers(80, 115))) for place in range(4)]
+    return [
+        (end - 1.0 + 0.25 * place, end - 0.8 + 0.25 * place, DRUM_CHANNEL, 48 - 2 * place, int(rng.integers(80, 115)))
+        for place in range(4)
+    ]
 
 
 def backing(per_bar: float, steps: int, bars: int, rng: Rng, kind: str) -> list[_Note]:
@@ -115,7 +144,9 @@ def backing(per_bar: float, steps: int, bars: int, rng: Rng, kind: str) -> list[
             chord = degree if place < per_bar / 2 else other
             early = push if place == 0.0 and bar and rng.random() < 0.7 else 0.0
             velocity = int(np.clip(78 + 8 * (place == 0.0) + rng.normal() * 8, 30, 120))
-            notes += [(begin + place - early, begin + place + length, CHORDS, tone, velocity) for tone in _triad(key, chord)]
+            notes += [
+                (begin + place - early, begin + place + length, CHORDS, tone, velocity) for tone in _triad(key, chord)
+            ]
         if kind == "piano":
             notes += _arpeggio(key, degree, begin, per_bar, rng)
             continue

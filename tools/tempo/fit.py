@@ -30,7 +30,7 @@ BARE = ("click", "kick", "stomp", "ticks")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """What may be chosen for a recording (tempos, or places of the bar line): what speaks for each, and what is right."""
+    """What may be chosen for a recording (tempos, places of the bar line), what speaks for each, and what is right."""
 
     kind: str
     is_held_out: bool
@@ -91,7 +91,9 @@ def fitted(some: Sequence[Choice]) -> Array:
 
 def share_right(weights: Array, some: Sequence[Choice]) -> float:
     """How often the likeliest reading is right."""
-    return float(np.mean([bool(choice.right[np.argmax(choice.proof @ weights)]) for choice in some if len(choice.right)]))
+    return float(
+        np.mean([bool(choice.right[np.argmax(choice.proof @ weights)]) for choice in some if len(choice.right)])
+    )
 
 
 def fit(cases: Sequence[Case]) -> str:

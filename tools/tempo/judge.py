@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mir_eval
 import numpy as np
@@ -17,7 +18,16 @@ from tools.tempo.score import Truth
 #: MIREX's tolerance of tempo, and the tightest that a file of a constant tempo needs.
 NEAR, EXACT = 0.04, 0.001
 #: Kinds of tempo errors, by how many times too fast the found one is.
-KINDS = {"double": 2.0, "half": 0.5, "triple": 3.0, "third": 1 / 3, "3/2": 1.5, "2/3": 2 / 3, "4/3": 4 / 3, "3/4": 3 / 4}
+KINDS = {
+    "double": 2.0,
+    "half": 0.5,
+    "triple": 3.0,
+    "third": 1 / 3,
+    "3/2": 1.5,
+    "2/3": 2 / 3,
+    "4/3": 4 / 3,
+    "3/4": 3 / 4,
+}
 WINDOW_S = 0.07
 CONFIDENCES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.001)
 
@@ -100,10 +110,13 @@ def report(cases: Iterable[Case], *, with_drums: bool, each: bool) -> str:
     for kind in sorted({made.kind for made in verdicts}):
         lines.append(_row(kind, [made for made in verdicts if made.kind == kind]))
     lines.append(_row("all", verdicts))
-    for low, high in zip(CONFIDENCES[:-1], CONFIDENCES[1:], strict=True):
+    for low, high in pairwise(CONFIDENCES):
         some = [made for made in verdicts if low <= made.grid.confidence < high]
         if some:
-            told, right = _mean([made.grid.confidence for made in some]), _mean([made.tempo == "right" for made in some])
+            told, right = (
+                _mean([made.grid.confidence for made in some]),
+                _mean([made.tempo == "right" for made in some]),
+            )
             lines.append(f"confidence {told:.2f}: tempo right in {right:.2f} of {len(some)}")
     return "\n".join(lines)
 

@@ -71,11 +71,11 @@ def load(folder: Path) -> Iterator[Case]:
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as stored:
             told = json.loads(str(stored["told"]))
-            truth = Truth(
-                stored["beats_s"], stored["downbeats_s"], tuple(told["time_signature"]), told["is_constant"]
-            )
+            truth = Truth(stored["beats_s"], stored["downbeats_s"], tuple(told["time_signature"]), told["is_constant"])
             envelopes = [
-                Envelopes(*told["rates"][source], *(stored[f"{source}_{name}"] for name in ("coarse", "fine", "chroma")))
+                Envelopes(
+                    *told["rates"][source], *(stored[f"{source}_{name}"] for name in ("coarse", "fine", "chroma"))
+                )
                 for source in ("mix", "drums")
             ]
         yield Case(path.stem, told["kind"], envelopes, truth)

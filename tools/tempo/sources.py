@@ -21,7 +21,7 @@ from tools.tempo.score import DRUM_CHANNEL, Course, Piece, Played, Truth
 
 #: Shorter performances tell no bars.
 _LEAST_S = 15.0
-#: Keys, and how many times as many notes must be on the beat as anywhere else in it, for a song's bars to be believed.
+#: Keys, and how many times as many notes must be on the beat as elsewhere in it, for a song's bars to be believed.
 _KICK_AND_SNARE, _BASS_BELOW, _CLEARLY = (35, 36, 38, 40), 43, 1.2
 
 

@@ -22,8 +22,8 @@ class Style:
     swing
         The share of a pair of eighths (or sixteenths, where rows have 16 steps a bar) that the first one gets.
     backing
-        `band` (bass, chords, lead), `sparse` (long chords, roots), `piano` (no drums, free tempo), or `none`
-        (and nothing tells the bars).
+        `band` (bass, chords, lead), `sparse` (long chords, roots), `live` (a band whose
+        tempo wanders), `piano` (no drums, free tempo), or `none` (and nothing tells the bars).
     """
 
     signature: tuple[int, int]
@@ -41,27 +41,51 @@ class Style:
 
 
 STYLES = {
-    "rock": Style((4, 4), (88, 150), {"kick": "X.....X.X.x.....", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."}),
-    "floor": Style((4, 4), (116, 140), {"kick": "X...X...X...X...", "clap": "....X.......X...", "open": "..X...X...X...X."}),
+    "rock": Style(
+        (4, 4), (88, 150), {"kick": "X.....X.X.x.....", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."}
+    ),
+    "floor": Style(
+        (4, 4), (116, 140), {"kick": "X...X...X...X...", "clap": "....X.......X...", "open": "..X...X...X...X."}
+    ),
     "trap": Style(
         (4, 4),
         (126, 164),
-        {"kick": "X......x..X.....X.....x.........", "snare": "........X...............X.......", "hat": "X.x.X.x.XxxxX.x.X.x.X.x.X.xxX.xx"},
+        {
+            "kick": "X......x..X.....X.....x.........",
+            "snare": "........X...............X.......",
+            "hat": "X.x.X.x.XxxxX.x.X.x.X.x.X.xxX.xx",
+        },
         bars=2,
         backing="sparse",
     ),
     "jungle": Style(
-        (4, 4), (165, 180), {"kick": "X.........X.....", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."}, backing="sparse"
+        (4, 4),
+        (165, 180),
+        {"kick": "X.........X.....", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."},
+        backing="sparse",
     ),
-    "break": Style((4, 4), (92, 140), {"kick": "X.X.......XX....", "snare": "....X..x.x..X..x", "ride": "X.X.X.X.X.X.X.X."}),
-    "ballad": Style((4, 4), (56, 82), {"kick": "X......xX.x.....", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."}),
+    "break": Style(
+        (4, 4), (92, 140), {"kick": "X.X.......XX....", "snare": "....X..x.x..X..x", "ride": "X.X.X.X.X.X.X.X."}
+    ),
+    "ballad": Style(
+        (4, 4), (56, 82), {"kick": "X......xX.x.....", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."}
+    ),
     "soft": Style((4, 4), (58, 90), {"hat": "x...x...x...x...", "rim": "....x.......x..."}),
     "shuffle": Style((4, 4), (84, 150), {"kick": "X.....X..x..", "snare": "...X.....X..", "ride": "X.xX.xX.xX.x"}),
     "swing": Style((4, 4), (120, 230), {"ride": "X..X.xX..X.x", "pedal": "...x.....x..", "kick": "x.....x....."}),
-    "boom": Style((4, 4), (80, 98), {"kick": "X..x...x..X.....", "snare": "....X.......X...", "hat": "X.xxX.x.X.xxX.x."}, swing=0.58),
+    "boom": Style(
+        (4, 4),
+        (80, 98),
+        {"kick": "X..x...x..X.....", "snare": "....X.......X...", "hat": "X.xxX.x.X.xxX.x."},
+        swing=0.58,
+    ),
     "drop": Style((4, 4), (68, 92), {"kick": "........X.......", "rim": "........X.......", "hat": "X.x.X.x.X.x.X.x."}),
-    "punk": Style((4, 4), (150, 200), {"kick": "X.X...X.X.X...X.", "snare": "....X.......X...", "hat": "X...X...X...X..."}),
-    "bossa": Style((4, 4), (110, 150), {"kick": "X..xX..xX..xX..x", "rim": "X..X..X...X..X..", "hat": "xxxxxxxxxxxxxxxx"}),
+    "punk": Style(
+        (4, 4), (150, 200), {"kick": "X.X...X.X.X...X.", "snare": "....X.......X...", "hat": "X...X...X...X..."}
+    ),
+    "bossa": Style(
+        (4, 4), (110, 150), {"kick": "X..xX..xX..xX..x", "rim": "X..X..X...X..X..", "hat": "xxxxxxxxxxxxxxxx"}
+    ),
     "void": Style((4, 4), (70, 120), {"kick": "X...............", "rim": "............x..."}, backing="sparse"),
     "chorale": Style((4, 4), (66, 120), {}),
     "waltz": Style((3, 4), (86, 180), {"kick": "X.....", "snare": "..x.x.", "hat": "x.x.x."}),
@@ -78,8 +102,13 @@ STYLES = {
     "ticks": Style((4, 4), (60, 160), {"kick": "X.X.X.X.", "hat": "XxXxXxXx"}, backing="none"),
     "rubato": Style((4, 4), (60, 110), {}, backing="piano"),
     "rubato3": Style((3, 4), (70, 120), {}, backing="piano"),
-    "loose": Style((4, 4), (80, 140), {"kick": "X...x...X.......", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."}, backing="live"),
-}  # fmt: skip
+    "loose": Style(
+        (4, 4),
+        (80, 140),
+        {"kick": "X...x...X.......", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."},
+        backing="live",
+    ),
+}
 
 #: General MIDI keys of the drums above.
 KEYS = {"kick": 36, "snare": 38, "rim": 37, "clap": 39, "hat": 42, "pedal": 44, "open": 46, "ride": 51, "crash": 49}
