@@ -117,8 +117,8 @@ def _crossed(made: Sequence[Choice]) -> list[str]:
         played = [choice for choice in other if choice.kind in PLAYED]
         shares = [share_right(weights, some) for some in (own, other, played)]
         lines.append(
-            "weights from the {} half: right in {:.3f} of it, {:.3f} of the other, {:.3f} of what is composed or played "
-            "there".format(name, *shares)
+            "weights from the {} half: right in {:.3f} of it, {:.3f} of the other, {:.3f} of the composed or "
+            "played there".format(name, *shares)
         )
     return lines
 

@@ -26,8 +26,9 @@ _KICK_AND_SNARE, _BASS_BELOW, _CLEARLY = (35, 36, 38, 40), 43, 1.2
 
 
 def freedoom(folder: Path, length_s: float, there: Container[str] = ()) -> Iterator[Piece]:
-    """A stretch of each song from any place in a bar, half of them at another tempo than was written; not those that are
-    there.
+    """A stretch of each song from any place in a bar, half of them at another tempo than was written.
+
+    Songs that are `there` are left out.
     """
     for path in sorted(folder.glob("*.mid")):
         if path.stem in there:
