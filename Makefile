@@ -4,7 +4,7 @@ ARGS ?=
 BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge docs protocol device device-preview clean
+.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge measure-tempo tune-tempo docs protocol device device-preview clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-16s%s\n' "$$name" "$$what"; done
@@ -56,6 +56,15 @@ train-small:  ## show in a minute that the whole training works
 
 train-judge:  ## judge the trained network on kits and drummers that it hasn't heard
 	@$(BOOTSTRAP) run python -m tools.train judge $(ARGS)
+
+measure-tempo:  ## convert the bench's recordings and judge the tempo of their MIDI files
+	-@$(BOOTSTRAP) run python tools/bench.py --out build/bench $(ARGS)
+	@$(BOOTSTRAP) run python tools/measure_tempo.py ../shared/bench/cases --results build/bench
+
+tune-tempo:  ## make recordings of known tempo, fit the beat tracker's tables on them and judge it
+	@$(BOOTSTRAP) run python -m tools.tempo prepare $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tempo fit $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tempo judge $(ARGS)
 
 docs:  ## write the generated reference pages and the pictures again
 	@$(BOOTSTRAP) run python tools/make_reference.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import uniform_filter1d
 
+from bridge.tempo import readings
 from bridge.tempo.envelope import Envelopes
 
 Array = NDArray[np.float64]
@@ -23,12 +24,6 @@ NOISE_RISE = 0.15
 CONTRAST_S = 0.4
 LOUDNESS_S = 6.0
 LOUDNESS_FLOOR = 0.05
-#: Tempos looked at, in steps of 1/96 octave (0.7 %); each is refined later.
-SLOWEST_BPM, FASTEST_BPM = 40.0, 240.0
-STEPS_PER_OCTAVE = 96
-#: The middle and width (octaves) of the tempos that listeners prefer (Moelants 2002: near 120, resonance about an
-#: octave wide).
-PREFERRED_BPM, PREFERENCE_OCTAVES = 120.0, 1.0
 #: Autocorrelation windows: four beats of the slowest tempo need 6 s twice.
 WINDOW_S, WINDOW_STEP_S = 12.0, 3.0
 #: A beat comes again after one, two and four periods in all music that has beats; three only in some. The first counts
@@ -40,10 +35,8 @@ MULTIPLE_WEIGHTS = (2.0, 1.0, 1.0)
 CHANCE = 0.25
 #: Three equal steps make a pulse.
 MIN_ONSETS = 4
-#: How sharply being preferred over another tempo counts as being sure of it.
-SHARPNESS = 4.0
-#: Another reading of the same pulse is one of these times as fast.
-RATIOS = (0.5, 2.0, 2 / 3, 1.5, 1 / 3, 3.0, 0.75, 4 / 3)
+#: Most readings that are told.
+MOST_ALTERNATIVES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,12 +49,15 @@ class Onsets:
         The curve that tempo and beats are found in, shape (frames,), and its frames a second.
     fine, fine_fps
         The curve that beats are aligned with, and its frames a second.
+    streams
+        The curves that readings are told apart by, at `fps`.
     """
 
     strength: Array
     fps: float
     fine: Array
     fine_fps: float
+    streams: Mapping[str, Sequence[Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,44 +81,48 @@ class TempoEstimate:
 
 def onsets_of(envelopes: Sequence[Envelopes]) -> Onsets:
     """The onsets of a recording, from the envelopes of its mix and, where known, of its drums."""
-    coarse = [_balanced(e.coarse.astype(np.float64) - NOISE_RISE, e.coarse_fps) for e in envelopes]
-    fine = [_balanced(e.fine.astype(np.float64)[:, None] - NOISE_RISE, e.fine_fps) for e in envelopes]
-    return Onsets(_sum(coarse), envelopes[0].coarse_fps, _sum(fine), envelopes[0].fine_fps)
+    length = min(len(e.coarse) for e in envelopes)
+    rises = [np.maximum(e.coarse[:length].astype(np.float64) - NOISE_RISE, 0.0) for e in envelopes]
+    fps, fine_fps = envelopes[0].coarse_fps, envelopes[0].fine_fps
+    coarse = [_balanced(_joined(rise), fps) for rise in rises]
+    fine = [_balanced(_joined(e.fine.astype(np.float64)[:, None] - NOISE_RISE), e.fine_fps) for e in envelopes]
+    bands = [_balanced(rise, fps) for rise in rises]
+    return Onsets(_sum(coarse), fps, _sum(fine), fine_fps, readings.streams_of(envelopes, bands))
 
 
 def estimate_tempo(onsets: Onsets) -> TempoEstimate | None:
     """The likeliest tempo of a recording, or None where it has no pulse."""
-    strength, fps = onsets.strength, onsets.fps
-    if _onset_count(strength) < MIN_ONSETS:
+    regularity, steps, proof = readings_of(onsets)
+    chance = CHANCE / np.sqrt(max(1.0, len(onsets.strength) / onsets.fps))
+    if onset_count(onsets.strength) < MIN_ONSETS or len(steps) == 0:
         return None
-    duration_s = len(strength) / fps
-    bpms = SLOWEST_BPM * 2.0 ** np.arange(0.0, np.log2(FASTEST_BPM / SLOWEST_BPM), 1.0 / STEPS_PER_OCTAVE)
-    regularity = regularity_of(mean_autocorrelation(strength, fps), fps, bpms)
-    likelihood = np.maximum(regularity, 0.0) * preference(bpms)
-    best = int(np.argmax(likelihood))
-    chance = CHANCE / np.sqrt(max(1.0, duration_s))
-    if regularity[best] <= chance:
+    likely = readings.probabilities(proof)
+    order = np.argsort(-likely)
+    best = regularity[steps[order[0]]]
+    if best <= chance:
         return None
-    others = _other_readings(bpms, likelihood, best)
-    rivals = np.array([likelihood[index] for index in others]) / likelihood[best]
-    clarity = 1.0 - np.exp(-(regularity[best] / chance - 1.0) / 2.0)
-    return TempoEstimate(
-        float(bpms[best]),
-        float(clarity / (1.0 + np.sum(rivals**SHARPNESS))),
-        tuple(float(bpms[index]) for index in others),
-    )
+    clarity = 1.0 - np.exp(-(best / chance - 1.0) / 2.0)
+    first, *others = readings.BPMS[steps[order]]
+    return TempoEstimate(float(first), float(clarity * likely[order[0]]), tuple(map(float, others[:MOST_ALTERNATIVES])))
 
 
-def _onset_count(strength: Array) -> int:
+def readings_of(onsets: Onsets) -> tuple[Array, NDArray[np.intp], Array]:
+    """Regularity at each of `readings.BPMS`, the steps of the readings among these, and what speaks for each."""
+    fps = onsets.fps
+    regularity = regularity_of(mean_autocorrelation(onsets.strength, fps), fps, readings.BPMS)
+    correlations = {
+        name: np.mean([mean_autocorrelation(curve, fps) for curve in curves], axis=0)
+        for name, curves in onsets.streams.items()
+    }
+    steps = readings.candidates(regularity)
+    rate = onset_count(onsets.strength) / max(1.0, len(onsets.strength) / fps)
+    return regularity, steps, readings.evidence(regularity, correlations, fps, rate, steps)
+
+
+def onset_count(strength: Array) -> int:
     """How many clear onsets there are: rises to twice the local root mean square."""
     clear = strength > 2.0
     return int(np.count_nonzero(clear[1:] & ~clear[:-1]))
-
-
-def preference(bpms: Array) -> Array:
-    """How much listeners prefer tempos, 1 at best."""
-    preferred: Array = np.exp(-0.5 * (np.log2(bpms / PREFERRED_BPM) / PREFERENCE_OCTAVES) ** 2)
-    return preferred
 
 
 def autocorrelations(strength: Array, fps: float) -> Array:
@@ -157,27 +157,18 @@ def regularity_of(correlation: Array, fps: float, bpms: Array) -> Array:
 def _sum(curves: Sequence[Array]) -> Array:
     """The sum of curves over the stretch that all of them cover."""
     length = min(map(len, curves))
-    return np.asarray(np.sum([curve[:length] for curve in curves], axis=0))
+    return np.asarray(np.sum([curve[:length, 0] for curve in curves], axis=0))
 
 
-def _balanced(rises: Array, fps: float) -> Array:
-    """Rises (frames, groups) as one curve (frames,) of even loudness."""
+def _joined(rises: Array) -> Array:
+    """Rises (frames, groups) as one curve (frames, 1), each group by its weight over its own deviation."""
     rises = np.maximum(rises, 0.0)
     weights = np.array(GROUP_WEIGHTS if rises.shape[1] == len(GROUP_WEIGHTS) else (1.0,))
-    curve = rises @ (weights / np.maximum(rises.std(axis=0), 1e-3))
-    curve = np.maximum(0.0, curve - uniform_filter1d(curve, round(CONTRAST_S * fps)))
-    power = uniform_filter1d(curve**2, round(LOUDNESS_S * fps))
-    return np.asarray(curve / np.sqrt(power + LOUDNESS_FLOOR * np.mean(curve**2) + 1e-12))
+    return np.asarray((rises @ (weights / np.maximum(rises.std(axis=0), 1e-3)))[:, None])
 
 
-def _other_readings(bpms: Array, likelihood: Array, best: int) -> list[int]:
-    """Indices of the tempos at simple ratios to the best, likeliest first; each at its own peak nearby."""
-    found = []
-    near = STEPS_PER_OCTAVE // 24  # 3 %
-    for ratio in RATIOS:
-        centre = best + round(np.log2(ratio) * STEPS_PER_OCTAVE)
-        low, high = max(0, centre - near), min(len(bpms), centre + near + 1)
-        if low < high:
-            found.append(low + int(np.argmax(likelihood[low:high])))
-    ranked = sorted(found, key=lambda index: -likelihood[index])
-    return [index for index in ranked if likelihood[index] > 0.0]
+def _balanced(curves: Array, fps: float) -> Array:
+    """Curves (frames, n) of even loudness, each standing out from its surroundings."""
+    curves = np.maximum(0.0, curves - uniform_filter1d(curves, round(CONTRAST_S * fps), axis=0))
+    power = uniform_filter1d(curves**2, round(LOUDNESS_S * fps), axis=0)
+    return np.asarray(curves / np.sqrt(power + LOUDNESS_FLOOR * np.mean(curves**2, axis=0) + 1e-12))

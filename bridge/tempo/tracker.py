@@ -13,15 +13,15 @@ MIN_DURATION_S = 2.0
 class OnsetBeatTracker:
     """Finds tempo, beats and bars by the regularity of onsets.
 
-    The tempo is the one at which onsets come again most regularly, weighed by which tempos listeners prefer. A line is
-    fitted through all onsets at once; where traced beats leave it, the beats themselves make a tempo map. Bars come
-    from accents and harmony.
+    The tempo is one at which onsets come again regularly; which reading of it (half, double) is weighed by how drums,
+    bass and harmony come again at each. A line is fitted through all onsets at once; where traced beats leave it, the
+    beats themselves make a tempo map. Bars come from accents and harmony.
     """
 
     @property
     def identity(self) -> EngineId:
         """Name and version of the method."""
-        return EngineId("onset-beats", "1")
+        return EngineId("onset-beats", "2")
 
     def load(self) -> None:
         """Import what `track` needs."""

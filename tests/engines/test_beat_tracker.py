@@ -142,10 +142,13 @@ def test_kick_on_one_and_three_and_new_chords_on_one_give_four_four_from_the_dow
     assert grid.downbeats_s[0] == pytest.approx(beats[first_downbeat], abs=0.005)
 
 
-def test_an_accent_on_every_third_beat_is_a_waltz(tmp_path):
+def test_kicks_and_new_chords_on_every_third_beat_are_a_waltz(tmp_path):
     beats = 0.3 + 0.5 * np.arange(60)
+    seconds = np.arange(31 * RATE) / RATE
+    roots = np.array([110.0, 130.81, 87.31, 98.0])[np.floor((seconds - beats[1]) / 1.5).astype(int) % 4]
+    chords = sum(0.05 * np.sin(2 * np.pi * roots * ratio * seconds) for ratio in (2, 2.52, 3))
     after = np.sort(np.concatenate([beats[2::3], beats[3::3]]))
-    grid = track(recording(tmp_path / "a.wav", {"kick": beats[1::3], "click": after}, 31.0))
+    grid = track(recording(tmp_path / "a.wav", {"kick": beats[1::3], "snare": after}, 31.0, background=chords))
     assert grid.time_signature == (3, 4)
     assert grid.downbeats_s[0] == pytest.approx(beats[1], abs=0.005)
 
@@ -205,3 +208,58 @@ def test_tracking_stops_when_asked_to(tmp_path):
 
     with pytest.raises(Cancelled):
         OnsetBeatTracker().track(audio, None, None, Progress(stop_soon, cancelled))
+
+
+#: Bars of sixteen (twelve) steps; none has a kick on every beat.
+GROOVES = {
+    "rock": {"kick": "X.....X.X.......", "snare": "....X.......X...", "hat": "X.X.X.X.X.X.X.X."},
+    "break": {"kick": "X.........X.....", "snare": "....X.......X...", "hat": "X.X.X.X.X.X.X.X."},
+    "shuffle": {"kick": "X....X......", "snare": "...X.....X..", "hat": "X.XX.XX.XX.X"},
+}
+
+
+def groove_of(
+    name: str, bpm: float, length_s: float, first_s: float, silent: Sequence[int] = ()
+) -> dict[str, list[float]]:
+    """Strokes of a groove in 4/4, but in the silent bars."""
+    bar_s = 240.0 / bpm
+    bars = [bar for bar in range(int((length_s - first_s) / bar_s)) if bar not in silent]
+    return {
+        kind: [
+            first_s + (bar + place / len(row)) * bar_s for bar in bars for place, mark in enumerate(row) if mark == "X"
+        ]
+        for kind, row in GROOVES[name].items()
+    }
+
+
+@pytest.mark.parametrize("name, bpm", [("rock", 73.37), ("shuffle", 96.13), ("rock", 121.87), ("break", 174.9)])
+def test_four_minutes_of_a_groove_with_a_breakdown_hold_their_tempo(tmp_path, name, bpm):
+    silent = [*range(8, 10), *range(24, 40)]  # a gap, and sixteen bars without drums
+    strokes = groove_of(name, bpm, 239.0, 0.4, silent)
+    grid = track(recording(tmp_path / "a.wav", strokes, 240.0, rate=11025))
+    assert grid.is_constant
+    assert grid.bpm == pytest.approx(bpm, abs=0.01)
+    assert np.abs(misses_s(grid, 0.4 + np.arange(0.0, 238.0, 60.0 / bpm))).max() < 0.01
+
+
+@pytest.mark.parametrize("bpm", [60.0, 87.5, 150.0, 190.0])
+def test_clicks_are_read_as_beats_or_offered_so(tmp_path, bpm):
+    grid = track(recording(tmp_path / "a.wav", {"click": np.arange(0.3, 29.0, 60.0 / bpm)}, 30.0))
+    assert any(abs(read / bpm - 1.0) < 0.01 for read in (grid.bpm, *grid.alternatives_bpm[:2]))
+
+
+def test_fast_music_is_not_halved(tmp_path):
+    grid = track(recording(tmp_path / "a.wav", groove_of("break", 172.0, 29.0, 0.3), 30.0))
+    assert grid.bpm == 172.0
+
+
+@pytest.mark.parametrize("first_downbeat", [0, 1, 2, 3])
+def test_the_bar_begins_where_chords_change_even_when_kicks_are_on_every_beat(tmp_path, first_downbeat):
+    beats = 0.3 + 0.5 * np.arange(64)
+    seconds = np.arange(33 * RATE) / RATE
+    roots = np.array([110.0, 130.81, 87.31, 98.0])[np.floor((seconds - beats[first_downbeat]) / 2.0).astype(int) % 4]
+    chords = sum(0.05 * np.sin(2 * np.pi * roots * ratio * seconds) for ratio in (2, 2.52, 3))
+    strokes = {"kick": beats, "hat": beats + 0.25}
+    grid = track(recording(tmp_path / "a.wav", strokes, 33.0, background=chords))
+    assert grid.time_signature == (4, 4)
+    assert grid.downbeats_s[0] == pytest.approx(beats[first_downbeat], abs=0.005)
