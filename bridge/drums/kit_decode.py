@@ -31,26 +31,9 @@ GROUP_OF_CLASS = tuple(
 REFRACTORY_S = {"kick": 0.05, "snare": 0.03, "hat": 0.025, "cymbal": 0.03, "tom": 0.03}
 #: How far a time that is read between frames may be off (s).
 BETWEEN_FRAMES_S = 0.002
-#: What rules are kept for: drums that are heard alone, and drums with other instruments, or with what a separator
+#: What thresholds are kept for: drums that are heard alone, and drums with other instruments, or with what a separator
 #: leaves of them.
 SURROUNDINGS = ("alone", "mixed")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """When a stroke is one, and of which class.
-
-    Attributes
-    ----------
-    least
-        Least probability of each group, in the order of `GROUPS`.
-    weights
-        What the probability of each class is multiplied by before those of a group are compared, in the order of
-        `CLASSES`: rare classes are given less than their due by a network that was taught to be right on average.
-    """
-
-    least: tuple[float, ...]
-    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,7 +58,7 @@ class Stroke:
     velocity: float
 
 
-def strokes(onsets: Array, velocities: Array, rule: Rule) -> list[Stroke]:
+def strokes(onsets: Array, velocities: Array, least: float) -> list[Stroke]:
     """Strokes in order of time.
 
     Parameters
@@ -84,15 +67,16 @@ def strokes(onsets: Array, velocities: Array, rule: Rule) -> list[Stroke]:
         Probability of a stroke by frame and class, (frames, classes).
     velocities
         Velocity 0 to 1 if there is one, (frames, classes).
-    rule
-        What is taken for a stroke.
+    least
+        Probability, 0 to 1, from which a group is struck. It is the same for all: where probabilities are right, that
+        gives the best F of all strokes together (Lipton et al., ECML 2014).
     """
     found: list[Stroke] = []
-    for (name, members), least in zip(GROUPS.items(), rule.least, strict=True):
+    for name, members in GROUPS.items():
         kinds = [CLASSES.index(member) for member in members]
         column = together(onsets, kinds)
         for frame, at_s in apart(peaks(column, least), column, REFRACTORY_S[name]):
-            kind = max(kinds, key=lambda one: rule.weights[one] * nearby(onsets, frame, one))
+            kind = max(kinds, key=lambda one: nearby(onsets, frame, one))
             found.append(Stroke(at_s, kind, float(column[frame]), float(velocities[frame, kind])))
     return sorted(found)
 

@@ -17,7 +17,7 @@ from bridge.audio.file import AudioFile
 from bridge.audio.resample import resampled, resampled_length
 from bridge.drums.attack import attack
 from bridge.drums.hits import HIT_S, ended
-from bridge.drums.kit_decode import CLASSES, GROUP_OF_CLASS, Rule, Stroke, strokes
+from bridge.drums.kit_decode import CLASSES, Stroke, strokes
 from bridge.drums.kit_features import HOP, SAMPLE_RATE, WINDOW, Array, loudness_gain, moment_levels, spectrogram
 from bridge.drums.kit_network import KitNetwork
 from bridge.engines import PartBlock
@@ -55,8 +55,8 @@ class KitDrumEngine:
         return EngineId(own.name, f"{own.version}+{self._surrounding}{_DECODER}", own.sha256)
 
     @property
-    def _rule(self) -> Rule:
-        return self._network.facts.rules[self._surrounding]
+    def _least(self) -> float:
+        return self._network.facts.least[self._surrounding]
 
     def load(self) -> None:
         """Import what the work needs, and load the network."""
@@ -97,7 +97,7 @@ class KitDrumEngine:
         for heard in self._network.hear(_features(drums, gain, progress)):
             working.at(heard.stop / total)
             first_s = heard.first * HOP / SAMPLE_RATE
-            for one in strokes(heard.onsets, heard.velocities, self._rule):
+            for one in strokes(heard.onsets, heard.velocities, self._least):
                 at_s = one.at_s + first_s
                 if heard.start <= round(at_s * SAMPLE_RATE / HOP) < heard.stop:
                     found.append(Stroke(at_s, one.kind, one.probability, one.velocity))
@@ -110,7 +110,7 @@ class KitDrumEngine:
             if onset >= drums.duration_s:
                 continue
             # At the threshold as likely as not, and surer from there.
-            sure = 1 - 0.5 * self._rule.least[GROUP_OF_CLASS[one.kind]] / one.probability
+            sure = 1 - 0.5 * self._least / one.probability
             velocity = int(np.clip(round(127 * one.velocity), 1, 127))
             yield Note(onset, onset + HIT_S, GM_DRUM[CLASSES[one.kind]], velocity, confidence=round(sure, 3))
         progress.at(1.0)

@@ -1,8 +1,8 @@
 """The kit engine's network on onnxruntime: features of any length in, strokes and shares by frame out.
 
 It comes as two files, so that who asks for strokes does not pay for shares: `kit.onnx` hears strokes, `kit_masks.onnx`
-says how much of each band is whose. `kit.json` has their facts: version, hashes, classes, reach, rules of decision. The
-hashes are checked, so that a damaged file, or one network with another's rules, is not run. ``tools/train`` makes all
+says how much of each band is whose. `kit.json` has their facts: version, hashes, classes, reach, thresholds. The
+hashes are checked: a damaged file, or one network with another's thresholds, is not run. ``tools/train`` makes all
 three.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bridge.drums.kit_decode import CLASSES, GROUPS, SURROUNDINGS, Rule
+from bridge.drums.kit_decode import CLASSES, SURROUNDINGS
 from bridge.drums.kit_features import Array
 from bridge.errors import BridgeError, EngineFailed, EngineUnavailable
 from bridge.model import COMPONENTS, EngineId
@@ -51,9 +51,9 @@ class Facts:
     sha256, masks_sha256
         Of the two files.
     digest
-        Hash of the facts themselves, in short: another rule of decision is another engine.
-    rules
-        What is a stroke, for each of `SURROUNDINGS`.
+        Hash of the facts themselves, in short: another threshold is another engine.
+    least
+        Probability from which something is a stroke, for each of `SURROUNDINGS`.
     reach
         Frames to each side that an output depends on.
     """
@@ -62,7 +62,7 @@ class Facts:
     sha256: str
     masks_sha256: str
     digest: str
-    rules: dict[str, Rule]
+    least: dict[str, float]
     reach: int
 
 
@@ -202,15 +202,12 @@ def masks_path(path: Path) -> Path:
 
 def _facts(said: Any, digest: str) -> Facts | None:
     """What a file of facts says; None where it speaks of another kind of network."""
-    rules = {
-        name: Rule(tuple(said["rules"][name]["least"]), tuple(said["rules"][name]["weights"])) for name in SURROUNDINGS
-    }
+    least = {name: float(said["least"][name]) for name in SURROUNDINGS}
     fits = tuple(said["classes"]) == CLASSES and tuple(said["components"]) == COMPONENTS
-    shaped = all(len(rule.least) == len(GROUPS) and len(rule.weights) == len(CLASSES) for rule in rules.values())
-    if not (fits and shaped):
+    if not fits or not all(0.0 < one < 1.0 for one in least.values()):
         return None
     return Facts(
-        str(said["version"]), str(said["sha256"]), str(said["masks_sha256"]), digest, rules, int(said["reach"])
+        str(said["version"]), str(said["sha256"]), str(said["masks_sha256"]), digest, least, int(said["reach"])
     )
 
 

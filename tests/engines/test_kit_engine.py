@@ -15,7 +15,6 @@ import soundfile
 from bridge.audio.file import AudioFile
 from bridge.drums import kit_network
 from bridge.drums.attack import attack
-from bridge.drums.kit_decode import CLASSES, GROUPS, Rule
 from bridge.drums.kit_engine import KitDrumEngine
 from bridge.drums.kit_features import bands
 from bridge.drums.kit_network import KitNetwork, masks_path
@@ -39,9 +38,7 @@ def model(tmp_path_factory) -> Path:
     network = Trained(bands(), channels=8, front=(4, 4, 4))
     torch.nn.init.zeros_(network.onset.bias)
     path = tmp_path_factory.mktemp("model") / "kit.onnx"
-    rule = Rule((0.5,) * len(GROUPS), (1.0,) * len(CLASSES))
-    surer = Rule((0.9,) * len(GROUPS), rule.weights)
-    export(network, MaskNetwork(network, (4, 4, 4, 4)), {"alone": rule, "mixed": surer}, path, "test")
+    export(network, MaskNetwork(network, (4, 4, 4, 4)), {"alone": 0.5, "mixed": 0.9}, path, "test")
     return path
 
 
@@ -170,22 +167,22 @@ def test_a_cancelled_transcription_stops(model, noise):
         KitDrumEngine(model).transcribe(noise, {}, Progress(cancelled=stop))
 
 
-def test_another_rule_of_decision_is_another_engine(model, tmp_path):
+def test_another_threshold_is_another_engine(model, tmp_path):
     other = tmp_path / "kit.onnx"
     for path in (model, masks_path(model)):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     facts = json.loads(model.with_suffix(".json").read_text())
-    facts["rules"]["alone"]["least"][0] = 0.4
+    facts["least"]["alone"] = 0.4
     other.with_suffix(".json").write_text(json.dumps(facts))
 
     assert KitDrumEngine(other).identity != KitDrumEngine(model).identity
 
 
-def test_a_rule_of_another_shape_is_not_used(model, tmp_path):
+def test_a_threshold_that_is_no_probability_is_not_used(model, tmp_path):
     for path in (model, masks_path(model)):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     facts = json.loads(model.with_suffix(".json").read_text())
-    facts["rules"]["mixed"]["weights"].pop()
+    facts["least"]["mixed"] = 2.0
     (tmp_path / "kit.json").write_text(json.dumps(facts))
 
     with pytest.raises(EngineUnavailable, match="damaged"):
@@ -216,7 +213,7 @@ def test_a_damaged_network_is_not_run(model, noise, tmp_path, which):
         KitDrumEngine(damaged).transcribe(noise, {}, Progress())
 
 
-@pytest.mark.parametrize("facts", ["", "{}", '{"version": 1, "sha256": "", "classes": [], "reach": 1, "rules": {}}'])
+@pytest.mark.parametrize("facts", ["", "{}", '{"version": 1, "sha256": "", "classes": [], "reach": 1, "least": {}}'])
 def test_a_network_without_its_facts_is_not_run(model, tmp_path, facts):
     path = tmp_path / "kit.onnx"
     path.write_bytes(model.read_bytes())
@@ -238,7 +235,7 @@ print(KitDrumEngine(Path({str(model)!r})).identity.version, "onnxruntime" in sys
     assert run.stdout.split()[1:] == ["False", "False"]
 
 
-def test_each_surrounding_has_its_own_rule(model, noise):
+def test_each_surrounding_has_its_own_threshold(model, noise):
     alone, mixed = (KitDrumEngine(model, surrounding) for surrounding in ("alone", "mixed"))
 
     assert alone.identity != mixed.identity

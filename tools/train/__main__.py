@@ -31,8 +31,8 @@ from tools.train.excerpts import Example, Layers, Store, most_examples
 from tools.train.export import export
 from tools.train.fit import Plan, State, Stores, judge, train
 from tools.train.masks import MaskPlan, MaskState, judge_masks, train_masks
-from tools.train.rival import RULES, judge_rival
-from tools.train.scores import best_rules, cross_fitted, described, report, ruled
+from tools.train.rival import CERTAIN, judge_rival
+from tools.train.scores import best_thresholds, cross_fitted, decided, report
 
 GIGABYTE = 1024**3
 #: Where Debian's packages hydrogen-drumkits, fluid-soundfont-gm and musescore-general-soundfont-small lie.
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.small:
         judges = {name: replace(store, most=1) for name, store in list(judges.items())[:2]}
     if options.verb == "rival":
-        print(report(ruled(judge_rival(judges), RULES)))
+        print(report(decided(judge_rival(judges), CERTAIN)))
     elif options.verb == "sources":
         network = _trained(options, Plan()).averaged
         for name, store in worlds.source_stores(material, drums).items():
@@ -98,9 +98,9 @@ def _look(options: argparse.Namespace, judges: dict[str, Store[Example]], layers
     plan = SMALL if options.small else Plan()
     state = _trained(options, plan)
     cases = judge(state.averaged, judges, options.device)
-    rules = best_rules(cases)
-    print(f"step {state.step}; each library by a rule that was chosen without it\n{report(cross_fitted(cases))}")
-    print(f"the rules of all together\n{described(rules)}")
+    thresholds = best_thresholds(cases)
+    print(f"step {state.step}; each library by a threshold that was chosen without it\n{report(cross_fitted(cases))}")
+    print("thresholds of all together: " + ", ".join(f"{name} {one:.2f}" for name, one in thresholds.items()))
     masks, path = MaskState.begun(state.averaged, MaskPlan()), _checkpoint(options, "-masks")
     trained = path.exists() and masks.load(path)
     if trained:
@@ -110,11 +110,11 @@ def _look(options: argparse.Namespace, judges: dict[str, Store[Example]], layers
         return
     if not trained:
         sys.exit("there are no masks for this network yet: python -m tools.train masks")
-    missing = [name for name in SURROUNDINGS if name not in rules]
+    missing = [name for name in SURROUNDINGS if name not in thresholds]
     if missing and not options.small:
-        sys.exit(f"nothing to choose the rule for drums {missing[0]} by: --kits and --fonts name what is needed")
-    rules |= {name: next(iter(rules.values())) for name in missing}
-    export(state.averaged, masks.averaged, rules, options.target, f"1.{state.step}.{masks.step}")
+        sys.exit(f"nothing to choose the threshold for drums {missing[0]} by: --kits and --fonts name what is needed")
+    thresholds |= {name: next(iter(thresholds.values())) for name in missing}
+    export(state.averaged, masks.averaged, thresholds, options.target, f"1.{state.step}.{masks.step}")
     print(f"{options.target} and its masks: {_size_mb(options.target):.2f} MB")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import onnx
@@ -17,12 +16,12 @@ from bridge.drums.kit_features import bands
 from bridge.drums.kit_network import masks_path
 from bridge.model import COMPONENTS
 from tools.train.model import DeployedMasks, DeployedStrokes, KitNetwork, MaskNetwork, reach
-from tools.train.scores import Rules
+from tools.train.scores import Thresholds
 
 _OPSET = 17
 
 
-def export(network: KitNetwork, masks: MaskNetwork, rules: Rules, target: Path, version: str) -> None:
+def export(network: KitNetwork, masks: MaskNetwork, thresholds: Thresholds, target: Path, version: str) -> None:
     """Write `target`, its masks beside it, and what they are (`bridge.drums.kit_network.Facts`) as JSON.
 
     The input of both is ``features`` (1, frames, bands). The outputs are ``onsets`` and ``velocities`` (1, frames,
@@ -36,7 +35,7 @@ def export(network: KitNetwork, masks: MaskNetwork, rules: Rules, target: Path, 
         "classes": CLASSES,
         "components": COMPONENTS,
         "reach": reach(),
-        "rules": {name: asdict(rule) for name, rule in rules.items()},
+        "least": thresholds,
     }
     target.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 

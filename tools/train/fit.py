@@ -15,7 +15,7 @@ from torch.nn import functional
 from bridge.drums.kit_features import Array, bands, compressed, magnitudes
 from tools.train.excerpts import FRAMES, Example, Store
 from tools.train.model import KitNetwork
-from tools.train.scores import Judged, best_rules, judged, report, ruled
+from tools.train.scores import Judged, best_thresholds, decided, judged, report
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _go_on(
             losses.clear()
         if state.step % plan.judge_steps == 0:
             cases = judge(state.averaged, judges, device)
-            print(report(ruled(cases, best_rules(cases))), flush=True)
+            print(report(decided(cases, best_thresholds(cases))), flush=True)
         if time.monotonic() - saved > plan.save_s:
             state.save(checkpoint)
             saved = time.monotonic()

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from bridge.audio.file import AudioFile
-from bridge.drums.kit_decode import CLASSES, GROUP_OF_CLASS, GROUPS, SURROUNDINGS, Rule
+from bridge.drums.kit_decode import CLASSES, GROUP_OF_CLASS, SURROUNDINGS
 from bridge.drums.kit_features import SAMPLE_RATE, Array
 from bridge.drums.onset_engine import OnsetDrumEngine
 from bridge.engines import DrumEngine
@@ -17,10 +17,10 @@ from bridge.model import GM_DRUM, Note
 from bridge.progress import Progress
 from tools.train.excerpts import Example, Store
 from tools.train.render import Excerpt
-from tools.train.scores import Judged, Rules
+from tools.train.scores import Judged, Thresholds
 
 #: Notes are certain: every one counts.
-RULES: Rules = dict.fromkeys(SURROUNDINGS, Rule((0.5,) * len(GROUPS), (1.0,) * len(CLASSES)))
+CERTAIN: Thresholds = dict.fromkeys(SURROUNDINGS, 0.5)
 
 _KIND_OF_KEY = {GM_DRUM[name]: kind for kind, name in enumerate(CLASSES)}
 

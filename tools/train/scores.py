@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from bridge.drums.kit_decode import (
     GROUPS,
     REFRACTORY_S,
     SURROUNDINGS,
-    Rule,
     apart,
     nearby,
     peaks,
@@ -36,12 +34,8 @@ MERGED: dict[str, dict[str, str]] = {
 GRID = tuple(np.round(np.arange(0.04, 0.9, 0.02), 2).tolist())
 QUIET_VELOCITY = 40
 
-WEIGHTS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-#: Mean F that a weight has to gain for each doubling or halving: less is chance, with so few libraries.
-WEIGHT_COST = 0.01
-
-#: A rule for each of `SURROUNDINGS`.
-Rules = dict[str, Rule]
+#: The threshold of each of `SURROUNDINGS`.
+Thresholds = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +62,8 @@ class Judged:
         return "mixed" if self.library.endswith(MIXED_ENDINGS) else "alone"
 
 
-#: A case and what decides in it.
-Ruled = tuple[Judged, Rule]
+#: A case and the threshold that decides in it.
+Decided = tuple[Judged, float]
 
 
 @dataclass(slots=True)
@@ -102,12 +96,11 @@ def judged(library: str, truth: Array, onsets: Array, velocities: Array) -> Judg
     return Judged(library, truth, np.array(rows, dtype=np.float32).reshape(-1, 3 + 2 * len(CLASSES)))
 
 
-def chosen(case: Judged, rule: Rule) -> Array:
-    """What is found in a case by a rule: rows of seconds, class and velocity."""
+def chosen(case: Judged, least: float) -> Array:
+    """What is found in a case by a threshold: rows of seconds, class and velocity."""
     rows = case.candidates
-    rows = rows[rows[:, 2] >= np.array(rule.least, dtype=np.float32)[rows[:, 1].astype(int)]]
-    likely = rows[:, 3 : 3 + len(CLASSES)] * np.array(rule.weights, dtype=np.float32)
-    likely = np.where(np.array(GROUP_OF_CLASS) == rows[:, 1:2], likely, -1)
+    rows = rows[rows[:, 2] >= np.float32(least)]
+    likely = np.where(np.array(GROUP_OF_CLASS) == rows[:, 1:2], rows[:, 3 : 3 + len(CLASSES)], -1)
     kinds = likely.argmax(axis=1)
     velocities = rows[np.arange(len(rows)), 3 + len(CLASSES) + kinds]
     return np.stack([rows[:, 0], kinds.astype(np.float32), velocities], axis=1)
@@ -129,77 +122,55 @@ def _times(rows: Array, kinds: Sequence[int]) -> Array:
     return np.sort(rows[np.isin(rows[:, 1], kinds), 0])
 
 
-def best_rules(cases: Sequence[Judged]) -> Rules:
-    """For each surrounding that is there the rule with the best mean F over libraries, each counting alike."""
+def best_thresholds(cases: Sequence[Judged]) -> Thresholds:
+    """For each surrounding that is there the threshold with the best micro F of 7 classes, libraries counting alike."""
     present = [name for name in SURROUNDINGS if any(case.surrounding == name for case in cases)]
-    return {name: _best_rule([case for case in cases if case.surrounding == name]) for name in present}
+    return {name: _best([case for case in cases if case.surrounding == name]) for name in present}
 
 
-def ruled(cases: Sequence[Judged], rules: Rules) -> list[Ruled]:
-    """Each case with the rule of its surrounding."""
-    return [(case, rules[case.surrounding]) for case in cases]
+def decided(cases: Sequence[Judged], thresholds: Thresholds) -> list[Decided]:
+    """Each case with the threshold of its surrounding."""
+    return [(case, thresholds[case.surrounding]) for case in cases]
 
 
-def cross_fitted(cases: Sequence[Judged]) -> list[Ruled]:
-    """Each case with a rule that was chosen without it, and without its library.
+def cross_fitted(cases: Sequence[Judged]) -> list[Decided]:
+    """Each case with a threshold that was chosen without it, and without its library.
 
-    What is mixed comes from two sets of the same kits: there every second case is judged by the rule of the others.
+    What is mixed comes from two sets of the same kits: there every second case is judged by the threshold of the
+    others.
     """
     folds = [case.library if case.surrounding == "alone" else str(place % 2) for place, case in enumerate(cases)]
-    rules: dict[tuple[str, str], Rule] = {}
+    thresholds: dict[tuple[str, str], float] = {}
     for case, fold in zip(cases, folds, strict=True):
         key = (case.surrounding, fold)
-        if key not in rules:
+        if key not in thresholds:
             others = [
                 other
                 for other, its_fold in zip(cases, folds, strict=True)
                 if other.surrounding == case.surrounding and its_fold != fold
             ]
-            rules[key] = _best_rule(others or [case])
-    return [(case, rules[case.surrounding, fold]) for case, fold in zip(cases, folds, strict=True)]
+            thresholds[key] = _best(others or [case])
+    return [(case, thresholds[case.surrounding, fold]) for case, fold in zip(cases, folds, strict=True)]
 
 
-def _best_rule(cases: Sequence[Judged]) -> Rule:
-    """First the threshold of each group by the group's F, then the weights of its classes by the mean of theirs."""
-    rule = Rule((GRID[0],) * len(GROUPS), (1.0,) * len(CLASSES))
-    for group, members in enumerate(GROUPS.values()):
-        kinds = tuple(CLASSES.index(member) for member in members)
-        tried = [replace(rule, least=_with(rule.least, group, least)) for least in GRID]
-        rule = max(tried, key=lambda one: _mean_f(cases, one, [kinds]))
-        for kind in kinds[1:]:
-            tried = [replace(rule, weights=_with(rule.weights, kind, weight)) for weight in WEIGHTS]
-            rule = max(tried, key=lambda one: _mean_f(cases, one, [(each,) for each in kinds]) - _cost(one, kind))
-    return rule
+def _best(cases: Sequence[Judged]) -> float:
+    libraries = sorted({case.library for case in cases})
+
+    def mean_f(least: float) -> float:
+        own = [[(case, least) for case in cases if case.library == library] for library in libraries]
+        return float(np.mean([micro(by_class(one, MERGED["7"])) for one in own]))
+
+    return max(GRID, key=mean_f)
 
 
-def _cost(rule: Rule, kind: int) -> float:
-    return WEIGHT_COST * abs(math.log2(rule.weights[kind]))
-
-
-def _with(values: tuple[float, ...], place: int, value: float) -> tuple[float, ...]:
-    return (*values[:place], value, *values[place + 1 :])
-
-
-def _mean_f(cases: Sequence[Judged], rule: Rule, groups: Sequence[tuple[int, ...]]) -> float:
-    """Mean F of groups of classes over libraries; a group that a library doesn't have counts only there where it is."""
-    counts: dict[tuple[str, tuple[int, ...]], Count] = {}
-    for case in cases:
-        found = chosen(case, rule)
-        for kinds in groups:
-            want, have = _times(case.truth, kinds), _times(found, kinds)
-            counts.setdefault((case.library, kinds), Count()).add(len(pairs(want, have)), len(have), len(want))
-    present = [count.f for count in counts.values() if count.hits + count.missed]
-    return float(np.mean(present)) if present else 0.0
-
-
-def by_class(cases: Sequence[Ruled], merged: Mapping[str, str]) -> dict[str, Count]:
+def by_class(cases: Sequence[Decided], merged: Mapping[str, str]) -> dict[str, Count]:
     """Counts by class, classes merged as `merged` says."""
     names: dict[str, list[int]] = {}
     for kind, name in enumerate(CLASSES):
         names.setdefault(merged.get(name, name), []).append(kind)
     counts = {name: Count() for name in names}
-    for case, rule in cases:
-        found = chosen(case, rule)
+    for case, least in cases:
+        found = chosen(case, least)
         for name, kinds in names.items():
             want, have = _times(case.truth, kinds), _times(found, kinds)
             counts[name].add(len(pairs(want, have)), len(have), len(want))
@@ -223,12 +194,12 @@ class Detail:
     late_ms: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-def detail(cases: Sequence[Ruled]) -> Detail:
+def detail(cases: Sequence[Decided]) -> Detail:
     """Correlation of velocities by class, share of the quiet strokes found, and 10, 50, 90 % of the lateness."""
     late, quiet = [], [0, 0]
     played: dict[str, list[tuple[float, float]]] = {name: [] for name in CLASSES}
-    for case, rule in cases:
-        found = chosen(case, rule)
+    for case, least in cases:
+        found = chosen(case, least)
         for kind, name in enumerate(CLASSES):
             want, have = case.truth[case.truth[:, 1] == kind], found[found[:, 1] == kind]
             matched = pairs(want[:, 0], have[:, 0])
@@ -242,17 +213,7 @@ def detail(cases: Sequence[Ruled]) -> Detail:
     return Detail(r, quiet[0] / max(1, quiet[1]), (float(spread[0]), float(spread[1]), float(spread[2])))
 
 
-def described(rules: Rules) -> str:
-    """The rules, a line each."""
-    lines = []
-    for surrounding, rule in rules.items():
-        least = " ".join(f"{name} {one:.2f}" for name, one in zip(GROUPS, rule.least, strict=True))
-        weights = " ".join(f"{name} {one:g}" for name, one in zip(CLASSES, rule.weights, strict=True) if one != 1)
-        lines.append(f"{surrounding}: {least}; weights {weights or 'alike'}")
-    return "\n".join(lines)
-
-
-def report(cases: Sequence[Ruled]) -> str:
+def report(cases: Sequence[Decided]) -> str:
     """A table: micro F of 5, 7 and 9 classes and F by class for each library, then the details."""
     lines = []
     for library in [*sorted({case.library for case, _ in cases}), ""]:

@@ -26,7 +26,7 @@ from tools.train.scores import MIXED_ENDINGS
 HELD_OUT = ("synthesizer_percussion", "hydrogen/Audiophob")
 #: Songs whose backing judges: those whose names end so.
 _JUDGING_SONGS = ("5", "9")
-#: Judging excerpts a set; more of the two with other instruments, whose rule rests on them alone.
+#: Judging excerpts a set; more of the two with other instruments, whose threshold rests on them alone.
 JUDGING_EXCERPTS, JUDGING_MIXED, JUDGING_LAYERS = 16, 40, 32
 #: Seeds of training excerpts are their numbers; those that judge are far from them.
 _JUDGING_SEED = 1_000_000_000
