@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from bridge.cache import DEFAULT_LIMIT_BYTES, Cache
 from bridge.engines import DrumEngine, Hearing, Separator
@@ -120,10 +121,22 @@ def _hearings(request: ConversionRequest, separator: Separator | None) -> Mappin
         return {"melody": MIX_HEARING, "drums": Hearing("mix", "drums")}
     if separator is None:
         return {**HEARINGS["none"], "drums": Hearing("mix", "drums")}
-    drums = {"drums": Hearing("stem", "drums")}
     if request.recording in PARTS:
-        return {**SOLO_HEARINGS, **drums}
-    return {**HEARINGS["builtin" if separator.identity.name == "builtin" else "neural"], **drums}
+        return {**SOLO_HEARINGS, "drums": Hearing("stem", "drums")}
+    separated_by = "builtin" if separator.identity.name == "builtin" else "neural"
+    return {**HEARINGS[separated_by], "drums": Hearing(_drums_heard_in(request.drum_engine, separated_by), "drums")}
+
+
+def _drums_heard_in(engine: str, separated_by: str) -> Literal["stem", "mix"]:
+    """Where the drums of a separated song are heard best.
+
+    Notes
+    -----
+    On 40 rendered mixes of kits, drummers and bands held out of training the kit engine has F 0.694 of 5 classes and
+    0.659 of 7 in the mix, 0.681 and 0.653 in what the built-in separator takes out of it (``python -m tools.train
+    sources``). The onset engine knows nothing of other instruments.
+    """
+    return "mix" if engine != "onset" and separated_by == "builtin" else "stem"
 
 
 def _drum_engine(request: ConversionRequest, separator: Separator | None) -> DrumEngine:

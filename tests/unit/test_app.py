@@ -34,6 +34,23 @@ def test_a_mix_has_no_separator(options):
 
 
 @pytest.mark.parametrize(
+    "options, source, surrounding",
+    [
+        ({"separator": "builtin"}, "mix", "+mixed"),
+        ({"separator": "builtin", "drum_engine": "onset"}, "stem", ""),
+        ({"recording": "drums"}, "stem", "+alone"),
+        ({"recording": "mix"}, "mix", "+mixed"),
+        ({"separator": "none"}, "mix", "+mixed"),
+    ],
+)
+def test_drums_are_heard_where_they_are_heard_best(options, source, surrounding):
+    engines = engines_for(request(**options)).engines
+
+    assert engines.hearings["drums"].source == source
+    assert surrounding in engines.drums.identity.version
+
+
+@pytest.mark.parametrize(
     "options", [{"separator": "magic"}, {"drum_engine": "magic"}, {"recording": "bass", "separator": "builtin"}]
 )
 def test_what_does_not_exist_or_go_together_is_refused(options):
