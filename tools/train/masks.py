@@ -15,15 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bridge.drums.kit_features import magnitudes
+from bridge.drums.kit_features import Array, band_weights, magnitudes
 from bridge.model import COMPONENTS
 from tools.train.excerpts import Layers, Store
 from tools.train.fit import altered, averaged_into, quicker_in_bfloat16, refuse_nonsense
 from tools.train.model import KitNetwork, MaskNetwork
 
-#: A band's error counts with this power of its magnitude: 2 would be the distortion's own energy, and leave what is
-#: quiet unlearnt.
-LOUD_POWER = 1.5
+#: A component that has less than this share of an excerpt's energy counts as having it: else what is hardly there at
+#: all would matter as much as the snare.
+_LEAST_SHARE = 1e-3
+#: An error this far below a component's energy (-30 dB) is small enough.
+_SMALL = 1e-3
+_QUIET = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,12 @@ def _step(state: MaskState, network: KitNetwork, store: Store[Layers], plan: Mas
     known = plan.known(state.step, store.most)
     examples = [store[int(number)] for number in rng.choice(known, plan.batch, replace=known < plan.batch)]
     device = next(network.parameters()).device
-    features, shares, loud = (
+    features, shares, power = (
         torch.from_numpy(np.stack(column)).to(device)
         for column in (
             [altered(one.features, rng) for one in examples],
             [one.shares() for one in examples],
-            [magnitudes(one.features) for one in examples],
+            [_power(one.features) for one in examples],
         )
     )
     state.masks.train()
@@ -140,7 +143,7 @@ def _step(state: MaskState, network: KitNetwork, store: Store[Layers], plan: Mas
         with torch.no_grad():
             heard = network.known(features)
         found = state.masks(heard)
-    loss = mask_loss(found.float(), shares, loud)
+    loss = mask_loss(found.float(), shares, power)
     refuse_nonsense(loss, state.step)
     for group in state.optimiser.param_groups:
         group["lr"] = plan.rate_at(state.step)
@@ -153,8 +156,12 @@ def _step(state: MaskState, network: KitNetwork, store: Store[Layers], plan: Mas
     return float(loss.detach())
 
 
-def mask_loss(found: Tensor, shares: Tensor, loud: Tensor) -> Tensor:
-    """Squared error of the shares, where it is loud above all.
+def mask_loss(found: Tensor, shares: Tensor, power: Tensor) -> Tensor:
+    """How far below each part's energy its error lies, in nepers of energy; the mean of all parts.
+
+    That is the signal-to-distortion ratio that a listener's stems are judged by, with all parts alike: otherwise kick
+    and snare, which have nearly all the energy, would be all that is learnt. The share that is right on average in
+    power is the gain that is right for the signal (Wiener).
 
     Parameters
     ----------
@@ -162,18 +169,24 @@ def mask_loss(found: Tensor, shares: Tensor, loud: Tensor) -> Tensor:
         Logits, (batch, parts, frames, bands).
     shares
         What they should be, 0 to 1, of that shape.
-    loud
-        Magnitude of the whole, (batch, frames, bands).
+    power
+        Energy of the whole, (batch, frames, bands).
     """
-    weight = loud**LOUD_POWER
-    error = torch.square(torch.softmax(found, dim=1) - shares).sum(dim=1)
-    return (weight * error).sum() / weight.sum().clamp(min=1e-9)
+    error = (power[:, None] * torch.square(torch.softmax(found, dim=1) - shares)).sum(dim=(2, 3))
+    own = (power[:, None] * torch.square(shares)).sum(dim=(2, 3))
+    whole = power.sum(dim=(1, 2))[:, None]
+    return torch.log(error / (own + _LEAST_SHARE * whole + _QUIET) + _SMALL).mean()
+
+
+def _power(features: Array) -> Array:
+    """Energy by band: a wide band's magnitude is a mean of many bins."""
+    return np.asarray(np.square(magnitudes(features)) / np.square(band_weights()).sum(axis=0), dtype=np.float32)
 
 
 def judge_masks(network: KitNetwork, masks: MaskNetwork, store: Store[Layers]) -> dict[str, float]:
-    """Mean signal-to-distortion ratio (dB) of each component in the bands' magnitudes, where it is heard at all.
+    """Mean ratio (dB) of each component's energy to its error's, over the excerpts in which it is heard.
 
-    Without phases it is a little higher than that of the audio; it is for comparing one training with another.
+    As `mask_loss` has it: without phases, for comparing one training with another.
     """
     ratios: dict[str, list[float]] = {name: [] for name in COMPONENTS}
     device = next(network.parameters()).device
@@ -183,10 +196,10 @@ def judge_masks(network: KitNetwork, masks: MaskNetwork, store: Store[Layers]) -
             one = store[number]
             features = torch.from_numpy(one.features[None]).to(device)
             found = torch.softmax(masks(network.known(features)), dim=1)[0].cpu().numpy()
-            whole = magnitudes(one.features)
+            power, shares = _power(one.features), one.shares()
             for place, name in enumerate(COMPONENTS):
-                true = magnitudes(one.parts[place])
-                energy, error = float(np.square(true).sum()), float(np.square(found[place] * whole - true).sum())
-                if energy > 1e-3:
-                    ratios[name].append(10 * math.log10(energy / max(error, 1e-9)))
+                own = float((power * np.square(shares[place])).sum())
+                if own > _LEAST_SHARE * float(power.sum()):
+                    error = float((power * np.square(found[place] - shares[place])).sum())
+                    ratios[name].append(10 * math.log10(own / max(error, _QUIET)))
     return {name: float(np.mean(values)) for name, values in ratios.items() if values}
