@@ -7,8 +7,9 @@ plateau (a step either way moves the F-measure by a few hundredths at most), not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from bridge.engines import Hearing
@@ -49,6 +50,8 @@ class Profile:
     octave_cost
         How much less likely a note becomes with each octave above E2 (82 Hz), in nats; for a single voice only. It
         keeps a bass line from climbing into the instruments above it.
+    least_confidence
+        Notes less sure than that are dropped, 0 to 1.
     velocity_range
         Lowest and highest velocity written.
     """
@@ -65,18 +68,53 @@ class Profile:
     steadiness: float
     restrike_dip_db: float
     octave_cost: float
-    velocity_range: tuple[int, int]
+    least_confidence: float
+    velocity_range: tuple[int, int] = (20, 120)
+
+    def at(self, tightness: float) -> Profile:
+        """The profile for a user who wants more notes, or only sure ones.
+
+        Parameters
+        ----------
+        tightness
+            From 0, every candidate, over 0.5, the table's own numbers, to 1, only notes of at least `SURE`.
+
+        Notes
+        -----
+        Above 0.5 the same notes are found and only `least_confidence` rises, so that each step keeps a part of what the
+        step before kept. Below, the thresholds on posteriors sink with it, as log-odds, by up to `_LOOSEST`.
+        """
+        if tightness >= 0.5:
+            least = self.least_confidence + (2.0 * tightness - 1.0) * (SURE - self.least_confidence)
+            return replace(self, least_confidence=least)
+        looser = (1.0 - 2.0 * tightness) * _LOOSEST
+        return replace(
+            self,
+            onset_threshold=_lowered(self.onset_threshold, looser),
+            frame_threshold=_lowered(self.frame_threshold, looser),
+            least_confidence=2.0 * tightness * self.least_confidence,
+        )
+
+
+#: Confidence of the notes that stay at a tightness of 1.
+SURE = 0.8
+#: By how much log-odds sink at a tightness of 0: 0.6 becomes 0.25, 0.3 becomes 0.09.
+_LOOSEST = 1.5
+
+
+def _lowered(probability: float, log_odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(log_odds) * (1.0 - probability) / probability)
 
 
 # fmt: off
 PROFILES: Mapping[str, Profile] = MappingProxyType({
-    #                min     max    onset frame  min melodia tolerance one    perio- steadi- restrike octave velocity
-    #                Hz      Hz                  ms          ms        voice  dicity ness    dip dB   cost   range
-    "bass":   Profile(30.0,  500.0, 0.5,  0.2,  60.0, False, 130.0,    True,  0.0,   2.0,    0.0,     0.6,   (20, 120)),
-    "melody": Profile(80.0, 8000.0, 0.6,  0.3,  60.0, False, 130.0,    False, 0.0,   0.0,    0.0,     0.0,   (20, 120)),
-    "vocals": Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 130.0,    True,  0.5,   8.0,    3.0,     0.0,   (20, 120)),
-    "sung":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 130.0,    True,  0.0,   4.0,    3.0,     0.0,   (20, 120)),
-    "mix":    Profile(27.5, 8000.0, 0.6,  0.3,  60.0, False, 130.0,    False, 0.0,   0.0,    0.0,     0.0,   (20, 120)),
+    #                min   max     onset frame min   melodia tole-  one    perio- steadi- restrike octave least
+    #                Hz    Hz                  ms            rance  voice  dicity ness    dip dB   cost   sure
+    "bass":   Profile(30.0, 500.0,  0.5, 0.2,  60.0, False,  130.0, True,  0.0,   2.0,    0.0,     0.6,   0.3),
+    "melody": Profile(80.0, 8000.0, 0.6, 0.3,  60.0, False,  130.0, False, 0.0,   0.0,    0.0,     0.0,   0.3),
+    "vocals": Profile(80.0, 4000.0, 0.6, 0.4,  70.0, False,  130.0, True,  0.5,   8.0,    3.0,     0.0,   0.3),
+    "sung":   Profile(80.0, 4000.0, 0.6, 0.4,  70.0, False,  130.0, True,  0.0,   4.0,    3.0,     0.0,   0.3),
+    "mix":    Profile(27.5, 8000.0, 0.6, 0.3,  60.0, False,  130.0, False, 0.0,   0.0,    0.0,     0.0,   0.3),
 })
 # fmt: on
 
