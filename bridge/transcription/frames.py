@@ -61,6 +61,8 @@ class Evidence:
     period
         How probable each pitch is by the waveform's periodicity, at a third of a semitone: (frames, 264), or (frames,
         0) where not asked for.
+    attack_db
+        By how much the spectrum rises in three regions, dB: (frames, 3); see `bridge.transcription.attacks`.
     power_db
         Level of the whole audio, and of the mix that it is a part of, dB re full scale: (frames, 2); equal where no mix
         lies beside it.
@@ -71,6 +73,7 @@ class Evidence:
     contour: Matrix
     level_db: Matrix
     period: Matrix
+    attack_db: Matrix
     power_db: Matrix
 
     def __len__(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from bridge.audio.file import AudioFile
 from bridge.audio.resample import resampled, resampled_length
 from bridge.progress import Progress
+from bridge.transcription.attacks import REGIONS_HZ, attack_strengths
 from bridge.transcription.frames import (
     CONTOUR_BINS,
     EDGE_SAMPLES,
@@ -79,7 +80,7 @@ def _analyse(window: Matrix, mix: Matrix, network: Network, profile: Profile) ->
     period = np.zeros((KEPT_FRAMES, 0), dtype=np.float32)
     if profile.periodicity > 0.0:
         period = pitch_probabilities(window, profile.min_hz, min(profile.max_hz, _HIGHEST_PERIOD_HZ))
-    return Evidence(note, onset, contour, semitone_levels(window), period, power_db)
+    return Evidence(note, onset, contour, semitone_levels(window), period, attack_strengths(window), power_db)
 
 
 def _silence(profile: Profile, power_db: Matrix) -> Evidence:
@@ -87,7 +88,8 @@ def _silence(profile: Profile, power_db: Matrix) -> Evidence:
     posterior = np.zeros((KEPT_FRAMES, PITCHES), dtype=np.float32)
     bins = np.zeros((KEPT_FRAMES, PITCHES * CONTOUR_BINS), dtype=np.float32)
     level = np.full((KEPT_FRAMES, PITCHES), SILENCE_DB, dtype=np.float32)
-    return Evidence(posterior, posterior, bins, level, bins if profile.periodicity > 0.0 else bins[:, :0], power_db)
+    period = bins if profile.periodicity > 0.0 else bins[:, :0]
+    return Evidence(posterior, posterior, bins, level, period, bins[:, : len(REGIONS_HZ) - 1], power_db)
 
 
 def _windows_beside(audio: AudioFile, mix: AudioFile | None) -> Iterator[tuple[Matrix, Matrix]]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.transcription.attacks import REGIONS_HZ
 from bridge.transcription.frames import CONTOUR_BINS, PITCHES, Evidence, Matrix
 
 #: Raised whenever the same audio would give other evidence, or other bytes for it.
@@ -37,6 +38,7 @@ _COLUMNS: Mapping[str, _Column] = MappingProxyType(
         "contour": _Column(0.0, 1.0, (PITCHES * CONTOUR_BINS,)),
         "level_db": _Column(-120.0, 7.5, (PITCHES,)),
         "period": _Column(0.0, 1.0, (0, PITCHES * CONTOUR_BINS)),
+        "attack_db": _Column(0.0, 25.5, (len(REGIONS_HZ) - 1,)),
         "power_db": _Column(-120.0, 7.5, (2,)),
     }
 )

@@ -52,6 +52,16 @@ class Profile:
         keeps a bass line from climbing into the instruments above it.
     least_confidence
         Notes less sure than that are dropped, 0 to 1.
+    attack_db
+        Mean rise of the spectrum from which a single voice's note begins, dB; 0 where other instruments' attacks would
+        be taken for its own, or where it begins softly.
+    lowers_octaves
+        Whether a note of a single voice whose partials belong to the octave below goes there; for basses.
+    fall_db
+        By how much the level falls within 70 ms where a single voice's note is let go, dB; 0 where other instruments
+        keep the level up, or where only the evidence shall say.
+    glides
+        Whether a single voice's line is followed between semitones, by thirds of them that its periods tell.
     velocity_range
         Lowest and highest velocity written.
     """
@@ -69,6 +79,10 @@ class Profile:
     restrike_dip_db: float
     octave_cost: float
     least_confidence: float
+    attack_db: float = 0.0
+    lowers_octaves: bool = False
+    fall_db: float = 0.0
+    glides: bool = False
     velocity_range: tuple[int, int] = (20, 120)
 
     def at(self, tightness: float) -> Profile:
@@ -108,13 +122,15 @@ def _lowered(probability: float, log_odds: float) -> float:
 
 # fmt: off
 PROFILES: Mapping[str, Profile] = MappingProxyType({
-    #                min   max     onset frame min   melodia tole-  one    perio- steadi- restrike octave least
-    #                Hz    Hz                  ms            rance  voice  dicity ness    dip dB   cost   sure
-    "bass":   Profile(30.0, 500.0,  0.5, 0.2,  60.0, False,  130.0, True,  0.0,   2.0,    0.0,     0.6,   0.3),
-    "melody": Profile(80.0, 8000.0, 0.6, 0.3,  60.0, False,  130.0, False, 0.0,   0.0,    0.0,     0.0,   0.3),
-    "vocals": Profile(80.0, 4000.0, 0.6, 0.4,  70.0, False,  130.0, True,  0.5,   8.0,    3.0,     0.0,   0.3),
-    "sung":   Profile(80.0, 4000.0, 0.6, 0.4,  70.0, False,  130.0, True,  0.0,   4.0,    3.0,     0.0,   0.3),
-    "mix":    Profile(27.5, 8000.0, 0.6, 0.3,  60.0, False,  130.0, False, 0.0,   0.0,    0.0,     0.0,   0.3),
+    # One voice       min   max     onset frame min   melodia tole-  one   perio- steadi- re-  octave least attack low. fall
+    #                 Hz    Hz                  ms            rance  voice dicity ness    dip  cost   sure  dB     oct. dB
+    "bass":    Profile(27.5, 500.0,  0.95, 0.2, 60.0, False,  0.0,   True,  0.4,  2.0,    0.0, 0.0,   0.3,  1.5,  True, 12.0),
+    "bassline": Profile(30.0, 500.0, 0.5,  0.2, 60.0, False,  0.0,   True,  0.2,  4.0,    0.0, 0.6,   0.3,  4.0,  True,  9.0),
+    "vocals":  Profile(80.0, 4000.0, 0.6,  0.4, 70.0, False,  0.0,   True,  0.5,  8.0,    3.0, 0.0,   0.3,  0.0,  False, 0.0, True),
+    "sung":    Profile(80.0, 4000.0, 0.6,  0.4, 70.0, False,  0.0,   True,  0.0,  4.0,    3.0, 0.0,   0.3),
+    # Several voices
+    "melody":  Profile(80.0, 8000.0, 0.6,  0.3, 60.0, False,  130.0, False, 0.0,  0.0,    0.0, 0.0,   0.3),
+    "mix":     Profile(27.5, 8000.0, 0.6,  0.3, 60.0, False,  130.0, False, 0.0,  0.0,    0.0, 0.0,   0.3),
 })
 # fmt: on
 
@@ -138,13 +154,13 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
         ),
         "builtin": MappingProxyType(
             {
-                "bass": Hearing("mix", "bass"),
+                "bass": Hearing("stem", "bassline"),
                 "melody": Hearing("stem", "melody"),
                 "vocals": Hearing("stem", "sung", LEAST_SUNG_DB),
             }
         ),
         "none": MappingProxyType(
-            {"bass": Hearing("mix", "bass"), "melody": Hearing("mix", "melody"), "vocals": Hearing("mix", "sung")}
+            {"bass": Hearing("mix", "bassline"), "melody": Hearing("mix", "melody"), "vocals": Hearing("mix", "sung")}
         ),
     }
 )
