@@ -7,6 +7,8 @@ posterior is smeared over 50 ms and more below 100 Hz; a rise is placed to withi
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from bridge.transcription.frames import EDGE_SAMPLES, FRAME_SAMPLES, KEPT_FRAMES, SAMPLE_RATE, Matrix
@@ -46,7 +48,7 @@ def attack_strengths(window: Matrix) -> Matrix:
     rise = np.maximum(level_db[_LAG_FRAMES:] - before, 0.0)
     lowest_hz = edges[:-1] * SAMPLE_RATE / _FFT_SAMPLES
     regions = np.searchsorted(lowest_hz, REGIONS_HZ)
-    return np.stack([rise[:, low:high].mean(axis=1) for low, high in zip(regions, regions[1:], strict=False)], axis=1)
+    return np.stack([rise[:, low:high].mean(axis=1) for low, high in pairwise(regions)], axis=1)
 
 
 def _band_edges() -> np.ndarray:

@@ -20,7 +20,7 @@ Worth = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A pitch from one beginning to the next: `start` and `end` (exclusive) are frames, `state` is the pitch's column."""
+    """A pitch from one beginning to the next: frames `start` to before `end`; `state` is its column."""
 
     start: int
     end: int

@@ -122,15 +122,17 @@ def _lowered(probability: float, log_odds: float) -> float:
 
 # fmt: off
 PROFILES: Mapping[str, Profile] = MappingProxyType({
-    # One voice       min   max     onset frame min   melodia tole-  one   perio- steadi- re-  octave least attack low. fall
-    #                 Hz    Hz                  ms            rance  voice dicity ness    dip  cost   sure  dB     oct. dB
-    "bass":    Profile(27.5, 500.0,  0.95, 0.2, 60.0, False,  0.0,   True,  0.4,  2.0,    0.0, 0.0,   0.3,  1.5,  True, 12.0),
-    "bassline": Profile(30.0, 500.0, 0.5,  0.2, 60.0, False,  0.0,   True,  0.2,  4.0,    0.0, 0.6,   0.3,  4.0,  True,  9.0),
-    "vocals":  Profile(80.0, 4000.0, 0.6,  0.4, 70.0, False,  0.0,   True,  0.5,  8.0,    3.0, 0.0,   0.3,  0.0,  False, 0.0, True),
-    "sung":    Profile(80.0, 4000.0, 0.6,  0.4, 70.0, False,  0.0,   True,  0.0,  4.0,    3.0, 0.0,   0.3),
-    # Several voices
-    "melody":  Profile(80.0, 8000.0, 0.6,  0.3, 60.0, False,  130.0, False, 0.0,  0.0,    0.0, 0.0,   0.3),
-    "mix":     Profile(27.5, 8000.0, 0.6,  0.3, 60.0, False,  130.0, False, 0.0,  0.0,    0.0, 0.0,   0.3),
+    #                   min   max     onset frame min   melo-  tole-  one    perio- steadi- re-  octave least
+    #                   Hz    Hz                  ms    dia    rance  voice  dicity ness    dip  cost   sure
+    "bass":     Profile(27.5, 500.0,  0.95, 0.2,  60.0, False, 0.0,   True,  0.4,   2.0,    0.0, 0.0,   0.3,
+                        attack_db=1.5, lowers_octaves=True, fall_db=12.0),
+    "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, False, 0.0,   True,  0.2,   4.0,    0.0, 0.6,   0.3,
+                        attack_db=4.0, lowers_octaves=True, fall_db=9.0),
+    "melody":   Profile(80.0, 8000.0, 0.6,  0.3,  60.0, False, 130.0, False, 0.0,   0.0,    0.0, 0.0,   0.3),
+    "vocals":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 0.0,   True,  0.5,   8.0,    3.0, 0.0,   0.3,
+                        fall_db=20.0, glides=True),
+    "sung":     Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 0.0,   True,  0.0,   4.0,    3.0, 0.0,   0.3),
+    "mix":      Profile(27.5, 8000.0, 0.6,  0.3,  60.0, False, 130.0, False, 0.0,   0.0,    0.0, 0.0,   0.3),
 })
 # fmt: on
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,9 @@ from bridge.transcription.line import Stay, Worth, likeliest_line
 from bridge.transcription.octaves import lower_octave
 from bridge.transcription.profiles import Profile
 
+#: Float32 in, float32 out; float64 likewise.
+_Numbers = TypeVar("_Numbers", Matrix, Worth)
+
 _DOUBT = 0.02  # no posterior is nearer to 0 or 1 than this: a single instant may cost or earn about 4 nats
 _OCTAVE_COST_FROM = 40  # E2, the octave of a bass guitar's lowest string
 _SMOOTHING = 1.0  # semitones, standard deviation: the width of a sung note (pYIN's note model uses 0.8)
@@ -38,6 +43,8 @@ _PITCH_REACH = 5  # bins: periods further than 1.7 semitones from the line are n
 _PEAK_FRAMES = 3  # 35 ms: of onsets closer together only the strongest counts
 _RESTRIKE_FRAMES = 7  # 80 ms: by the network's onsets a note is not struck again sooner (a sixteenth at 180 BPM)
 _ONSET_WORTH = 6.0  # nats that an onset is worth at most
+_LATE_FRAMES = 3  # 35 ms: by how much an attack may come after the rise of its spectrum
+_LEAST_RISE_DB = 20.0  # a struck string's; of softer attacks the spectrum's rise is the better witness
 _RISE_BEFORE, _RISE_AFTER = 9, 10  # frames: a level is compared from 6 before to 2 after with 0 to 9 after
 _ATTACK_FRAMES = 9  # 105 ms from an attack in which no evidence is asked for: posteriors and periods take that long
 
@@ -55,7 +62,6 @@ class Voice:
             min(PITCHES, high + 1) * CONTOUR_BINS - CONTOUR_BINS + 1,
             1 if profile.glides else CONTOUR_BINS,
         )
-        self._reach = 1 if profile.glides else 0
         self._keys = np.rint(self._bins / CONTOUR_BINS).astype(np.intp).clip(0, PITCHES - 1)
 
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
@@ -68,15 +74,16 @@ class Voice:
         salience = self._salience(known)
         worth = self._worth(salience)
         if profile.attack_db > 0.0:
-            is_attack = _follows((begun > 0.0).any(axis=1), _ATTACK_FRAMES)
+            is_attack = _follows(begun.max(axis=1) > 0.0, _ATTACK_FRAMES)
             worth[is_attack] = np.maximum(worth[is_attack], rest)
-        line = likeliest_line(worth, rest, profile.steadiness, begun, struck)
+        if profile.glides:  # a voice begins softly: its onsets say only where a steady pitch begins anew
+            line = likeliest_line(worth, rest, profile.steadiness, np.zeros_like(worth), np.zeros_like(worth))
+            steady = [piece for stay in self._steady(known, line) for piece in self._cut(known, stay, struck)]
+        else:
+            line = likeliest_line(worth, rest, profile.steadiness, begun, struck)
+            steady = _without_smears(self._steady(known, line), begun)
         believed = 1.0 - np.exp(-begun)
-        return [
-            note
-            for start, end, pitch in self._steady(known, line, struck)
-            for note in self._notes(known, start, end, pitch, believed, salience)
-        ]
+        return [note for stay in steady for note in self._notes(known, stay, believed)]
 
     def _salience(self, known: Evidence) -> Worth:
         """How probable each state is in each frame, 0 to 1."""
@@ -99,51 +106,90 @@ class Voice:
         """
         profile = self._profile
         near = 1 if profile.glides else 0
-        onset = _highest(known.onset, 0, near)[:, self._keys]
+        onset = _highest(known.onset, 0, near)[:, self._keys].astype(np.float64)
         begun = np.where(onset == _highest(onset, _RESTRIKE_FRAMES), _log_odds(onset), -np.inf)
         begun -= float(_log_odds(profile.onset_threshold))
         rises = _rises_db(_highest(known.level_db, 0, near))[:, self._keys] >= profile.restrike_dip_db
         begun[~rises] = 0.0
         if profile.attack_db > 0.0:
-            rise_db = known.attack_db.mean(axis=1)
-            is_peak = rise_db == _highest(rise_db[:, None], _PEAK_FRAMES)[:, 0]
-            begun = np.maximum(begun, np.where(is_peak, rise_db - profile.attack_db, 0.0)[:, None])
+            begun = np.maximum(begun, (_attacks_db(known) - profile.attack_db)[:, None])
         begun = np.clip(begun, 0.0, _ONSET_WORTH)
         return begun, np.where(rises, begun, 0.0)
 
-    def _steady(self, known: Evidence, line: list[Stay], struck: Worth) -> Iterator[tuple[int, int, int]]:
-        """(start, end, MIDI pitch) of each stretch of one semitone: drifting within it does not break a note."""
-        steady: list[tuple[int, int, int]] = []
-        least = frames_of(self._profile.min_note_ms)
+    def _steady(self, known: Evidence, line: list[Stay]) -> list[Stay]:
+        """The stretches of one semitone, named by their key: drifting within it does not break a note."""
+        if not self._profile.glides:
+            return [replace(stay, state=int(self._keys[stay.state])) for stay in line]
+        steady: list[Stay] = []
         for stay in line:
-            start, pitch = stay.start, int(self._keys[stay.state]) + LOWEST_PITCH
-            if self._profile.glides:
-                pitch = _pitch(known.period[start : stay.end], int(self._bins[stay.state]))
-            if steady and steady[-1][1:] == (start, pitch):
-                is_long = min(start - steady[-1][0], stay.end - start) >= least
-                if not is_long or struck[start, stay.state] <= 0.0:
-                    start = steady.pop()[0]
-            steady.append((start, stay.end, pitch))
-        return iter(steady)
+            key = _key(known.period[stay.start : stay.end], int(self._bins[stay.state]))
+            start = stay.start
+            if steady and (steady[-1].end, steady[-1].state) == (start, key):
+                start = steady.pop().start
+            steady.append(Stay(start, stay.end, key))
+        return steady
 
-    def _notes(self, known, start, end, pitch, believed, salience) -> Iterator[Found]:
+    def _cut(self, known: Evidence, stay: Stay, struck: Worth) -> Iterator[Stay]:
+        """The stretch in pieces, each of which is begun anew, and not too soon after the one before."""
+        state = self._state_of(stay.state)
+        inside = range(stay.start + _RESTRIKE_FRAMES, stay.end - _RESTRIKE_FRAMES)
+        cuts = [stay.start, *(frame for frame in inside if struck[frame, state] > 0.0), stay.end]
+        return (Stay(start, end, stay.state) for start, end in pairwise(cuts))
+
+    def _notes(self, known: Evidence, stay: Stay, believed: Worth) -> Iterator[Found]:
         """The note of a stretch of steady pitch, if it is long enough to be one."""
-        profile = self._profile
-        heard = pitch
-        if profile.lowers_octaves:
-            pitch = lower_octave(known, start, end, pitch)
+        profile, start, end, heard = self._profile, stay.start, stay.end, stay.state + LOWEST_PITCH
+        if end - start < frames_of(profile.min_note_ms):
+            return
         if profile.fall_db > 0.0:
             end = let_go(known.power_db[:, 0], start, end, profile.fall_db)
-        if end - start >= frames_of(profile.min_note_ms):
-            note = described(known, start, end, pitch)
-            state = int(np.abs(self._keys - (heard - LOWEST_PITCH)).argmin())
-            near = slice(max(0, state - 2 * self._reach), state + 2 * self._reach + 1)
-            first = slice(max(0, start - 2), start + 3)
-            onset = max(note.onset, float(believed[first, state].max()))
-            sounding = note.sounding
-            partials = [key for key in (pitch - LOWEST_PITCH, heard - LOWEST_PITCH, pitch - LOWEST_PITCH + 12) if key < PITCHES]
-            level_db = float(known.level_db[start : min(end, start + 12), partials].max())
-            yield replace(note, onset=onset, sounding=sounding, level_db=level_db, bend=contour_of(known, note))
+        pitch = lower_octave(known, start, end, heard) if profile.lowers_octaves else heard
+        note = described(known, start, end, pitch)
+        first = slice(max(0, start - 2), start + 3)  # as `described` looks for its onset
+        onset = max(note.onset, float(believed[first, self._state_of(stay.state)].max()))
+        # A low note's fundamental may be its weakest partial.
+        partials = [key for key in (pitch - LOWEST_PITCH, pitch - LOWEST_PITCH + 12) if key < PITCHES]
+        level_db = float(known.level_db[start : min(end, start + 12), partials].max())
+        yield replace(note, onset=onset, level_db=level_db, bend=contour_of(known, note))
+
+    def _state_of(self, key: int) -> int:
+        """The state in the middle of a semitone, or the nearest one that there is."""
+        return int(np.abs(self._bins - key * CONTOUR_BINS).argmin())
+
+
+def _without_smears(line: list[Stay], begun: Worth) -> list[Stay]:
+    """The line without what is only the evidence of a note, smeared to before its attack."""
+    kept: list[Stay] = []
+    for stay in line:
+        before = kept[-1] if kept else None
+        is_smear = (
+            before is not None
+            and (before.end, before.state) == (stay.start, stay.state)
+            and before.end - before.start < _ATTACK_FRAMES
+            and not begun[before.start].any()
+        )
+        if is_smear:
+            kept.pop()
+        kept.append(stay)
+    return kept
+
+
+def _attacks_db(known: Evidence) -> NDArray[np.float64]:
+    """How strong an attack is in each frame, dB; 0 where there is none.
+
+    A rise of the spectrum is felt as soon as a window of 46 ms touches it. So it is put where the level rises most.
+    """
+    strength = known.attack_db.mean(axis=1)
+    level_db = known.power_db[:, 0]
+    rises = np.zeros(len(level_db))
+    louder, before = np.maximum(level_db[2:-1], level_db[3:]), np.maximum(level_db[:-3], level_db[1:-2])
+    rises[2:-1] = louder - before
+    attacks = np.zeros(len(strength))
+    for peak in np.flatnonzero(strength == _highest(strength[:, None], _PEAK_FRAMES)[:, 0]):
+        near = rises[peak : peak + _LATE_FRAMES + 1]
+        place = peak + int(near.argmax()) if near.max() >= _LEAST_RISE_DB else peak
+        attacks[place] = max(attacks[place], strength[peak])
+    return attacks
 
 
 def _follows(marked: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
@@ -151,11 +197,12 @@ def _follows(marked: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
     return np.convolve(marked, np.ones(frames, dtype=np.intp))[: len(marked)] > 0
 
 
-def _highest(values: Matrix, frames: int, columns: int = 0) -> Matrix:
+def _highest(values: _Numbers, frames: int, columns: int = 0) -> _Numbers:
     """The highest value within so many frames, and columns, of each."""
     from scipy.ndimage import maximum_filter
 
-    return np.asarray(maximum_filter(values, (2 * frames + 1, 2 * columns + 1), mode="nearest"))
+    highest: _Numbers = maximum_filter(values, (2 * frames + 1, 2 * columns + 1), mode="nearest")
+    return highest
 
 
 def _rises_db(level_db: Matrix) -> Matrix:
@@ -182,11 +229,9 @@ def _smoothed(period: Matrix) -> NDArray[np.float64]:
     return np.asarray(np.clip(near, 0.0, 1.0))
 
 
-def _pitch(period: Matrix, centre: int) -> int:
-    """The MIDI pitch nearest to the mean of the periods about the line; where they say little, to the line itself."""
+def _key(period: Matrix, centre: int) -> int:
+    """The key nearest to the mean of the periods about the line; where they say little, to the line itself."""
     low = max(0, centre - _PITCH_REACH)
     mass = period[:, low : centre + _PITCH_REACH + 1].sum(axis=0)
     mean = centre if mass.sum() <= 0.5 else low + float(mass @ np.arange(len(mass))) / float(mass.sum())
-    return int(np.clip(round(mean / CONTOUR_BINS), 0, PITCHES - 1)) + LOWEST_PITCH
-
-
+    return int(np.clip(round(mean / CONTOUR_BINS), 0, PITCHES - 1))

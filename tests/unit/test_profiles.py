@@ -7,17 +7,24 @@ from bridge.transcription.profiles import HEARINGS, MIX_HEARING, PROFILES, SOLO_
 
 
 def test_every_pitched_part_and_the_whole_mix_has_a_profile() -> None:
-    assert set(PROFILES) == {*PITCHED_PARTS, "sung", "mix"}
+    assert set(PROFILES) == {*PITCHED_PARTS, "bassline", "sung", "mix"}
 
 
 def test_the_ranges_are_those_of_the_parts() -> None:
     ranges = {part: (profile.min_hz, profile.max_hz) for part, profile in PROFILES.items()}
     voice = (80, 4000)
-    assert ranges == {"bass": (30, 500), "melody": (80, 8000), "vocals": voice, "sung": voice, "mix": (27.5, 8000)}
+    assert ranges == {
+        "bass": (27.5, 500),
+        "bassline": (30, 500),
+        "melody": (80, 8000),
+        "vocals": voice,
+        "sung": voice,
+        "mix": (27.5, 8000),
+    }
 
 
 def test_bass_and_vocals_sound_one_note_at_a_time() -> None:
-    assert {part for part, profile in PROFILES.items() if profile.one_voice} == {"bass", "vocals", "sung"}
+    assert {part for part, profile in PROFILES.items() if profile.one_voice} == {"bass", "bassline", "vocals", "sung"}
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
