@@ -156,7 +156,7 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
         ),
         "builtin": MappingProxyType(
             {
-                "bass": Hearing("stem", "bassline"),
+                "bass": Hearing("mix", "bassline"),
                 "melody": Hearing("stem", "melody"),
                 "vocals": Hearing("stem", "sung", LEAST_SUNG_DB),
             }

@@ -45,6 +45,7 @@ _RESTRIKE_FRAMES = 7  # 80 ms: by the network's onsets a note is not struck agai
 _ONSET_WORTH = 6.0  # nats that an onset is worth at most
 _LATE_FRAMES = 3  # 35 ms: by how much an attack may come after the rise of its spectrum
 _LEAST_RISE_DB = 20.0  # a struck string's; of softer attacks the spectrum's rise is the better witness
+_UNHEARD_DB = 12.0  # what is that much below a note that follows within 105 ms is before it, not one of its own
 _RISE_BEFORE, _RISE_AFTER = 9, 10  # frames: a level is compared from 6 before to 2 after with 0 to 9 after
 _ATTACK_FRAMES = 9  # 105 ms from an attack in which no evidence is asked for: posteriors and periods take that long
 
@@ -81,7 +82,7 @@ class Voice:
             steady = [piece for stay in self._steady(known, line) for piece in self._cut(known, stay, struck)]
         else:
             line = likeliest_line(worth, rest, profile.steadiness, begun, struck)
-            steady = _without_smears(self._steady(known, line), begun)
+            steady = _without_smears(self._steady(known, line), known.power_db[:, 0])
         believed = 1.0 - np.exp(-begun)
         return [note for stay in steady for note in self._notes(known, stay, believed)]
 
@@ -157,8 +158,8 @@ class Voice:
         return int(np.abs(self._bins - key * CONTOUR_BINS).argmin())
 
 
-def _without_smears(line: list[Stay], begun: Worth) -> list[Stay]:
-    """The line without what is only the evidence of a note, smeared to before its attack."""
+def _without_smears(line: list[Stay], power_db: Matrix) -> list[Stay]:
+    """The line without what is only the evidence of a note, smeared to before its attack, where it is not heard yet."""
     kept: list[Stay] = []
     for stay in line:
         before = kept[-1] if kept else None
@@ -166,7 +167,7 @@ def _without_smears(line: list[Stay], begun: Worth) -> list[Stay]:
             before is not None
             and (before.end, before.state) == (stay.start, stay.state)
             and before.end - before.start < _ATTACK_FRAMES
-            and not begun[before.start].any()
+            and power_db[before.start : before.end].max() < power_db[stay.start : stay.end].max() - _UNHEARD_DB
         )
         if is_smear:
             kept.pop()

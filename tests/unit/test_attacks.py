@@ -21,7 +21,7 @@ TIME_S = np.arange(WINDOW_SAMPLES) / SAMPLE_RATE
 def tone(hertz: np.ndarray | float, since_s: float = 0.0) -> np.ndarray:
     phase = 2 * np.pi * np.cumsum(np.broadcast_to(hertz, TIME_S.shape)) / SAMPLE_RATE
     partials = sum(np.sin(partial * phase) / partial for partial in range(1, 8))
-    return (0.2 * partials * (TIME_S >= since_s)).astype(np.float32)
+    return (0.2 * partials * np.clip((TIME_S - since_s) * SAMPLE_RATE + 1.0, 0.0, 1.0)).astype(np.float32)
 
 
 def test_there_is_a_column_for_each_region_and_a_row_for_each_frame() -> None:
@@ -41,7 +41,7 @@ def test_a_note_that_begins_is_a_rise_in_its_regions_at_its_time() -> None:
 def test_neither_vibrato_nor_an_end_is_an_attack() -> None:
     vibrato = tone(220.0 * 2.0 ** (0.5 / 12 * np.sin(2 * np.pi * 5.5 * TIME_S)))
     assert attack_strengths(vibrato).mean(axis=1).max() < 2.5
-    ending = tone(110.0) * (TIME_S < 1.0)
+    ending = tone(110.0) * np.clip((1.0 - TIME_S) / 0.02, 0.0, 1.0)  # at once would be a click
     assert attack_strengths(ending.astype(np.float32))[:, 0].max() < 2.5
 
 
