@@ -1,8 +1,8 @@
 """How each pitched part is heard: one row a part, one column a parameter.
 
-The numbers are round on purpose. They were chosen on whole songs and solo recordings together, at the middle of a
-plateau (a step either way moves the F-measure by a few hundredths at most), not at the best figure of one recording;
-`tools/measure_notes.py` measures them.
+The numbers are round on purpose. They were chosen on whole songs and solo lines together, at the middle of a plateau (a
+step either way moves the F-measure by a few hundredths at most), not at the best figure of one recording; those of
+basses on lines rendered for the purpose. `tools/measure_notes.py` measures them, `--set` tries others.
 """
 
 from __future__ import annotations
@@ -141,10 +141,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({
 LEAST_SUNG_DB = -18.0
 
 #: How each part of a song is heard, by what separated it. With the built-in separator, stem and mix are close on songs
-#: without voices: F of bass 0.47 in the stem, 0.48 in the mix, with better offsets; of the melody 0.44 in both. Its
-#: melody stem is taken because it holds less of the voice and the bass. Its vocals have instruments in them, so their
-#: waveform's period says nothing (profile ``sung``): where the notes of the true vocal stems are taken for the truth,
-#: F is 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
+#: without voices: F of bass 0.44 in the stem, 0.47 in the mix (0.45 and 0.43 on rendered ones); of the melody 0.44 in
+#: both. A bass beside others is heard as ``bassline``: attacks must be stronger, periods count for less. The melody's
+#: stem is taken because it holds less of the voice and the bass. The vocals' has instruments in it, so that its
+#: waveform's period says nothing (profile ``sung``): where the notes of the true vocal stems are taken for the truth, F
+#: was 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
     {
         "neural": MappingProxyType(
