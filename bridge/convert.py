@@ -109,6 +109,7 @@ def convert(
             parts=parts,
             separator=engines.separator.identity if engines.separator else NO_SEPARATOR,
             stems=frozenset({**stems, **steps.components} if request.stems else {}),
+            tightness=request.tightness,
         )
         warnings = (*notes, *steps.recording.warnings, *_empty_parts(findings))
         manifest = write_result(folder, findings, request.midi, steps.timings_s, warnings, progress)

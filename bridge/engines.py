@@ -6,7 +6,7 @@ Heavy libraries are imported inside the functions that use them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -60,11 +60,24 @@ class PitchTranscriber(Protocol):
     def identity(self) -> EngineId:
         """Name, version and hash of the model."""
 
-    def load(self) -> None:
-        """Import what the work needs, before threads would import it at once: not every library can bear that."""
+    def ear(self, profile: str) -> EngineId:
+        """What `listen` depends on, besides the audio: profiles with one ear hear the same."""
 
-    def transcribe(self, audio: AudioFile, profile: str, progress: Progress) -> list[Note]:
-        """Notes in order of onset; `profile` names what to listen for, such as ``bass``."""
+    def load(self) -> None:
+        """Import what listening needs, before threads would import it at once: not every library can bear that."""
+
+    def listen(self, audio: AudioFile, mix: AudioFile | None, profile: str, progress: Progress) -> Iterator[bytes]:
+        """What there is to decode notes from, in blocks, from start to end.
+
+        `mix` is what the audio was separated from, where notes are to be judged by their share of it; `profile` names
+        what to listen for, such as ``bass``.
+        """
+
+    def decode(self, heard: Iterable[bytes], hearing: Hearing, tightness: float, progress: Progress) -> list[Note]:
+        """Notes in order of onset from what was heard, in a hundredth of the time that listening took.
+
+        `tightness` is 0 for every candidate, 0.5 for what is likely right, 1 for only the sure ones.
+        """
 
 
 class DrumEngine(Protocol):

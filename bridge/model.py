@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bridge.names import COMPONENTS as COMPONENTS
 from bridge.names import PARTS as PARTS
 from bridge.names import PITCHED_PARTS as PITCHED_PARTS
+from bridge.names import USUAL_TIGHTNESS
 
 Samples = NDArray[np.float32]
 
@@ -285,6 +286,8 @@ class ConversionRequest:
         Whether stems are delivered.
     drum_engine
         ``auto`` or a drum engine's name.
+    tightness
+        How sure the notes of pitched parts must be: 0 (every candidate) to 1 (only the sure ones).
     fresh
         Ignore what is cached.
     name
@@ -303,6 +306,11 @@ class ConversionRequest:
     midi: MidiOptions = field(default_factory=MidiOptions)
     stems: bool = True
     drum_engine: str = "auto"
+    tightness: float = USUAL_TIGHTNESS
     fresh: bool = False
     name: str = ""
     deliver: DeliverOptions = field(default_factory=DeliverOptions)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.tightness <= 1.0:
+            raise ValueError(f"the tightness is 0 to 1, got {self.tightness}")

@@ -15,6 +15,9 @@ DEMUCS_MODELS = ("htdemucs", "htdemucs_ft", "htdemucs_6s")
 SEPARATORS = ("auto", "builtin", *DEMUCS_MODELS, "none")
 DRUM_ENGINES = ("auto", "kit", "onset")
 
+#: How sure notes of pitched parts must be, 0 to 1, where nobody says otherwise: the middle, to which all is tuned.
+USUAL_TIGHTNESS = 0.5
+
 #: What can be made of a result beyond its stems and MIDI (`bridge.deliver`), in the order in which it is made.
 DELIVERIES = ("als", "dawproject", "loops", "score", "preview", "overview")
 #: What is made where nobody says otherwise: what most want, and what takes a moment.

@@ -25,7 +25,7 @@ from bridge.engines import BeatTracker, DrumEngine, Hearing, PartBlock, PitchTra
 from bridge.errors import Cancelled
 from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Note
 from bridge.progress import Progress
-from bridge.transcription.presence import present
+from bridge.write import heard as heard_files
 from bridge.write import notes as note_files
 from bridge.write.result import PartFindings
 
@@ -139,6 +139,7 @@ class Steps:
         self._source_sha256 = source_sha256
         self.timings_s: dict[str, float] = {}
         self._components: Mapping[str, AudioFile] = {}
+        self._heard: Mapping[str, Path] = {}
         self._part_found: PartListener | None = None
 
     @property
@@ -210,10 +211,15 @@ class Steps:
         self, grid: BeatGrid | None, notes: Mapping[str, list[Note] | None], components: Mapping[str, AudioFile] | None
     ) -> tuple[BeatGrid, dict[str, list[Note] | None]]:
         """What the cache lacks. The drums have a thread of their own: that fills two cores evenly."""
+        found = dict(notes)
+        wanted = [part for part in self.parts if part != "drums" and notes[part] is None]
+        self._heard = {part: heard for part in wanted if (heard := self._kept_heard(part)) is not None}
+        drums_are_known = components is not None and notes.get("drums", []) is not None
+        if grid is not None and drums_are_known and len(self._heard) == len(wanted):  # nothing needs the audio
+            return grid, found | {part: self._pitched_notes(part) for part in wanted}
         for engine in (self._engines.beats, self._engines.drums, self._engines.pitch):
             engine.load()
         _ = self.stems or self.mix  # what both threads begin with
-        found = dict(notes)
         abandoned = threading.Event()
         self._progress = self._progress.until(abandoned)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="drums") as pool:
@@ -221,9 +227,7 @@ class Steps:
             drums.add_done_callback(lambda done: abandoned.set() if done.exception() else None)
             try:
                 grid = grid or self._track_beats()
-                for part in self.parts:
-                    if part != "drums" and notes[part] is None:
-                        found[part] = self._pitched_notes(part)
+                found |= {part: self._pitched_notes(part) for part in wanted}
                 while not drums.done():  # waiting without end would be deaf to Ctrl-C on Windows
                     wait([drums], timeout=_WAIT_S)
                     self._progress.heed()  # that the drums go on is theirs to show
@@ -287,13 +291,32 @@ class Steps:
             return self._keep_notes("drums", self._engines.drums.transcribe(audio, pieces, progress))
 
     def _pitched_notes(self, part: str) -> list[Note]:
-        audio, hearing = self._heard_in(part), self._engines.hearings[part]
-        mix = None if hearing.least_level_db is None else self.mix
+        hearing, tightness = self._engines.hearings[part], self._request.tightness
+        heard = self._heard.get(part)
+        if heard is None:
+            _ = self._heard_in(part), self.mix if hearing.least_level_db is not None else None  # steps of their own
         with self._step(f"notes {part}") as progress:
-            notes = self._engines.pitch.transcribe(audio, hearing.profile, progress)
-            if mix is not None and hearing.least_level_db is not None:
-                notes = present(notes, audio, mix, hearing.least_level_db, progress)
+            heard = heard or self._listen_to(part, progress)
+            notes = self._engines.pitch.decode(heard_files.read(heard), hearing, tightness, progress)
         return self._keep_notes(part, notes)
+
+    def _listen_to(self, part: str, progress: Progress) -> Path:
+        """What is heard of a pitched part, before it is decided what its notes are."""
+        hearing, path = self._engines.hearings[part], self._heard_path(part)
+        mix = None if hearing.least_level_db is None else self.mix
+        heard_files.write(path, self._engines.pitch.listen(self._heard_in(part), mix, hearing.profile, progress))
+        self._cache.store(self._heard_key(part), [path])
+        return path
+
+    def _kept_heard(self, part: str) -> Path | None:
+        path = self._heard_path(part)
+        is_kept = not self._request.fresh and self._cache.fetch(self._heard_key(part), path.parent)
+        return path if is_kept else None
+
+    def _heard_path(self, part: str) -> Path:
+        path = self._scratch / "heard" / part / "evidence"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def _keep_notes(self, part: str, notes: list[Note]) -> list[Note]:
         """Keep notes in the cache; gives them as they will come back from there, so that both ways have one result."""
@@ -379,8 +402,17 @@ class Steps:
         return self._key("grid", engine=beats, bpm=self._request.bpm, drums=self._drums_from_stem)
 
     def _notes_key(self, part: str) -> str:
-        engine = self._engines.drums.identity if part == "drums" else self._engines.pitch.identity
-        return self._key("notes", engine=engine, part=part, hearing=asdict(self._engines.hearings[part]))
+        hearing = asdict(self._engines.hearings[part])
+        if part == "drums":
+            return self._key("notes", engine=self._engines.drums.identity, part=part, hearing=hearing)
+        engine, tightness = self._engines.pitch.identity, self._request.tightness
+        return self._key("notes", engine=engine, part=part, hearing=hearing, tightness=tightness)
+
+    def _heard_key(self, part: str) -> str:
+        """Parts that are heard in one audio with one ear share what is heard."""
+        hearing = self._engines.hearings[part]
+        ear, audio = self._engines.pitch.ear(hearing.profile), part if hearing.source == "stem" else "mix"
+        return self._key("heard", engine=ear, audio=audio, beside_mix=hearing.least_level_db is not None)
 
     def _key(self, step: str, *, engine: Any, **facts: Any) -> str:
         """Key of an analysis: what it was made of, by what, and how."""

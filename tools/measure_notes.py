@@ -33,12 +33,15 @@ from bridge.audio.file import AudioFile
 from bridge.model import PITCHED_PARTS, Note
 from bridge.progress import Progress
 from bridge.transcription.basic_pitch import BasicPitchTranscriber
-from bridge.transcription.profiles import PROFILES, Profile
+from bridge.transcription.profiles import HEARINGS, PROFILES, Profile
 
 ONSET_TOLERANCE_S = 0.05
 KINDS_OF_ERROR = ("missed", "octave", "pitch", "split", "ghost")
 #: Kind of solo recording -> (the part of its truth, the profile that hears it).
 SOLO = {"piano": ("melody", "mix"), "vocals": ("vocals", "vocals")}
+
+#: Kind of source -> by what separated it its profiles are chosen.
+HEARD_AS = {"stem": "neural", "mix": "none", "separated": "builtin"}
 
 Rows = NDArray[np.float64]
 
@@ -67,7 +70,8 @@ def jobs_in(cases: Path, stems: Path | None, only: str) -> Iterator[Job]:
                 sources["separated"] = stems / case.name / f"{part}.wav"
             for source, audio in sources.items():
                 if truth.exists() and audio.exists():
-                    yield Job(f"{part}, {source}", case.name, audio, truth, part)
+                    profile = HEARINGS[HEARD_AS[source]][part].profile
+                    yield Job(f"{part}, {source}", case.name, audio, truth, profile)
 
 
 def hz(rows: Rows) -> Rows:

@@ -100,6 +100,7 @@ def _requests(audio: tuple[Path, ...], **options: Any) -> Iterator[ConversionReq
             midi=midi,
             stems=not options["no_stems"],
             drum_engine=options["drum_engine"],
+            tightness=options["tightness"],
             fresh=options["force"],
             deliver=deliver,
         )

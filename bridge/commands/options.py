@@ -24,7 +24,7 @@ from bridge.commands.values import (
     SoundfontType,
 )
 from bridge.errors import InvalidRequest
-from bridge.names import DEFAULT_DELIVERIES, DELIVERIES, DRUM_ENGINES, PARTS, RECORDINGS, SEPARATORS
+from bridge.names import DEFAULT_DELIVERIES, DELIVERIES, DRUM_ENGINES, PARTS, RECORDINGS, SEPARATORS, USUAL_TIGHTNESS
 
 if TYPE_CHECKING:
     from bridge.model import DeliverOptions, MidiOptions
@@ -72,6 +72,13 @@ _SOURCE_OPTIONS = (
         default="auto",
         show_default=True,
         help="What finds the drum hits.",
+    ),
+    click.option(
+        "--tightness",
+        type=NumberType(0.0, 1.0),
+        default=USUAL_TIGHTNESS,
+        show_default=True,
+        help="Pitched notes: 0 for every candidate, 1 for only the sure ones.",
     ),
     click.option("--force", is_flag=True, help="Do everything again, whatever the cache holds."),
 )

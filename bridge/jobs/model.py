@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from bridge.jobs.news import Found
 from bridge.live.clip import ClipFacts
 from bridge.music.scale import KEY, parse_scale
-from bridge.names import DEFAULT_DELIVERIES, PARTS, deliveries_named
+from bridge.names import DEFAULT_DELIVERIES, PARTS, USUAL_TIGHTNESS, deliveries_named
 
 #: Who asked: a device in Live, a watched folder, a command in a terminal.
 Origin = Literal["osc", "watch", "command"]
@@ -84,6 +84,8 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
         Write the loudness of pitched parts' stems as control change 11.
     stems
         Whether stems are delivered.
+    tightness
+        How sure the notes of pitched parts must be: 0 (every candidate) to 1 (only the sure ones).
     fresh
         Ignore what is cached.
     deliver
@@ -117,6 +119,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     expression: bool = False
     stems: bool = True
     drum_engine: Annotated[str, Meta(max_length=32)] = "auto"
+    tightness: _Fraction = USUAL_TIGHTNESS
     fresh: bool = False
     deliver: Annotated[tuple[str, ...], Meta(max_length=16)] = DEFAULT_DELIVERIES
     loop_bars: Annotated[int, Meta(ge=1, le=999)] = 8

@@ -111,6 +111,7 @@ def spec_to_request(spec: JobSpec) -> ConversionRequest:
         ),
         stems=options.stems,
         drum_engine=options.drum_engine,
+        tightness=options.tightness,
         fresh=options.fresh,
         name=spec.name,
         deliver=DeliverOptions(

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from bridge.disk import printable
 from bridge.errors import InvalidRequest
 from bridge.live.warp import Layout, WarpMap, from_left_edge, same_ruler
-from bridge.names import COMPONENTS, PARTS
+from bridge.names import COMPONENTS, PARTS, USUAL_TIGHTNESS
 
 #: Largest request in bytes: as large as the protocol can carry (`bridge.osc.protocol.MAX_REQUEST_CHARS`), since no
 #: encoding makes it shorter.
@@ -44,7 +44,8 @@ class ClipOptions(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
     Attributes
     ----------
-    recording, separator, drum_engine, parts, bpm, quantize, strength, swing, transpose, pitch_bend, stems, fresh
+    recording, separator, drum_engine, parts, bpm, quantize, strength, swing, transpose, pitch_bend, stems, tightness,
+    fresh
         As in `bridge.jobs.model.Options`.
     deliver
         As there too, but nothing where nothing is said: who asks is in Live already, and waits.
@@ -67,6 +68,7 @@ class ClipOptions(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     transpose: Annotated[int, Meta(ge=-48, le=48)] = 0
     pitch_bend: bool = False
     stems: bool = True
+    tightness: _Fraction = USUAL_TIGHTNESS
     fresh: bool = False
     deliver: Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=16)] = ()
     place: Literal["session", "arrangement"] | None = None

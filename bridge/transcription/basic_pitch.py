@@ -1,18 +1,26 @@
-"""`BasicPitchTranscriber`: pitched parts by basic-pitch's network, run on onnxruntime in bounded memory."""
+"""`BasicPitchTranscriber`: pitched parts by basic-pitch's network, run on onnxruntime in bounded memory.
+
+What network and signal say is one thing, `listen`, and takes the time; which notes that makes is another, `decode`, and
+can be asked again and again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from bridge.audio.file import AudioFile
+from bridge.engines import Hearing
 from bridge.errors import InvalidRequest
 from bridge.model import EngineId, Note
 from bridge.music.notes import one_at_a_time, without_ghosts, without_overlaps
+from bridge.names import USUAL_TIGHTNESS
 from bridge.progress import Progress
 from bridge.quietly import note_creation
+from bridge.transcription import packing
+from bridge.transcription.frames import Evidence
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, identity
 from bridge.transcription.polyphony import Polyphony
@@ -22,7 +30,7 @@ from bridge.transcription.velocity import as_notes, credible
 from bridge.transcription.voice import Voice
 
 #: Raised whenever the same posteriors would give other notes, so that cached ones are known to be stale.
-_DECODER = "notes1"
+_DECODER = "notes3"
 #: Two windows side by side; more gain nothing on the two cores that most of this is measured on, and take the audio
 #: program's.
 _MOST_WORKERS = 2
@@ -44,10 +52,16 @@ class BasicPitchTranscriber:
     def identity(self) -> EngineId:
         """Name, version (with the decoder's and the table's) and hash of the model."""
         table = hashlib.sha256(repr(sorted(self._profiles.items())).encode()).hexdigest()[:8]
-        return identity(f"{_DECODER}.{table}")
+        return identity(f"{packing.VERSION}.{_DECODER}.{table}")
+
+    def ear(self, profile: str) -> EngineId:
+        """Name and hash of the model, its version with that of the evidence and with which periods are looked for."""
+        row = self._profile(profile)
+        periods = f".{row.min_hz:g}-{row.max_hz:g}" if row.periodicity > 0.0 else ""
+        return identity(packing.VERSION + periods)
 
     def load(self) -> None:
-        """Import what the decoding needs."""
+        """Import what listening and decoding need."""
         import scipy.fft
         import scipy.ndimage  # noqa: F401
 
@@ -58,31 +72,74 @@ class BasicPitchTranscriber:
     def _network(self) -> Network:
         return Network()
 
-    def transcribe(self, audio: AudioFile, part: str, progress: Progress) -> list[Note]:
-        """Notes in order of onset, none overlapping another of its pitch.
+    def listen(self, audio: AudioFile, mix: AudioFile | None, profile: str, progress: Progress) -> Iterator[bytes]:
+        """What network and signal say of the audio, packed, about 1.6 s a block.
 
         Parameters
         ----------
         audio
             The part, or a mix that holds it: any rate and length, one or two channels.
-        part
-            A row of the profiles: ``bass``, ``melody``, ``vocals`` or ``mix``.
+        mix
+            What the part was separated from, where its share of that is to be known; of the same rate and length.
+        profile
+            A row of the profiles: ``bass``, ``melody``, ``vocals``, ``sung`` or ``mix``.
 
         Raises
         ------
         InvalidRequest
-            There is no such part.
+            There is no such profile.
         EngineUnavailable, EngineFailed
             The model or its runtime is missing, or broke down.
         Cancelled
             Through `progress`, between two windows (each about 50 ms of work).
         """
-        if (profile := self._profiles.get(part)) is None:
-            raise InvalidRequest(f"no part is called {part!r}; choose from {', '.join(self._profiles)}")
-        decode: Decoder = Voice(profile) if profile.one_voice else Polyphony(profile)
+        row = self._profile(profile)
         workers = min(_MOST_WORKERS, os.cpu_count() or 1)
-        windows = evidence(audio, self._network, profile, workers, progress)
-        notes = as_notes(credible(list(notes_of(windows, decode))), profile.velocity_range)
-        inside = [note for note in notes if note.onset_s < audio.duration_s]
-        clean = without_overlaps(inside)
+        windows = evidence(audio, self._network, row, workers, progress, mix)
+        return (packing.packed(window) for window in windows)
+
+    def decode(self, heard: Iterable[bytes], hearing: Hearing, tightness: float, progress: Progress) -> list[Note]:
+        """Notes in order of onset, none overlapping another of its pitch.
+
+        Parameters
+        ----------
+        heard
+            What `listen` gave, for a profile with the same ear.
+        hearing
+            With which profile notes are found, and how weak a part's share of the mix may be.
+        tightness
+            0 for every candidate, 0.5 for the profile as it is, 1 for only the sure ones.
+
+        Raises
+        ------
+        InvalidRequest
+            There is no such profile, or no such tightness.
+        Cancelled
+            Through `progress`.
+        """
+        if not 0.0 <= tightness <= 1.0:
+            raise InvalidRequest(f"the tightness is 0 to 1, got {tightness:g}")
+        profile = self._profile(hearing.profile).at(tightness)
+        decode: Decoder = Voice(profile) if profile.one_voice else Polyphony(profile)
+        found = list(notes_of(_windows(heard, progress), decode))
+        found = credible(found, profile.least_confidence, hearing.least_level_db)
+        clean = without_overlaps(as_notes(found, profile.velocity_range))
         return one_at_a_time(clean, profile.min_note_ms / 1000.0) if profile.one_voice else without_ghosts(clean)
+
+    def transcribe(
+        self, audio: AudioFile, profile: str, progress: Progress, tightness: float = USUAL_TIGHTNESS
+    ) -> list[Note]:
+        """Listen and decode, without keeping what was heard; see there."""
+        return self.decode(self.listen(audio, None, profile, progress), Hearing("stem", profile), tightness, progress)
+
+    def _profile(self, name: str) -> Profile:
+        try:
+            return self._profiles[name]
+        except KeyError:
+            raise InvalidRequest(f"no part is called {name!r}; choose from {', '.join(self._profiles)}") from None
+
+
+def _windows(heard: Iterable[bytes], progress: Progress) -> Iterator[Evidence]:
+    for block in heard:
+        progress.check()
+        yield packing.unpacked(block)

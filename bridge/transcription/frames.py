@@ -61,6 +61,11 @@ class Evidence:
     period
         How probable each pitch is by the waveform's periodicity, at a third of a semitone: (frames, 264), or (frames,
         0) where not asked for.
+    attack_db
+        By how much the spectrum rises in three regions, dB: (frames, 3); see `bridge.transcription.attacks`.
+    power_db
+        Level of the whole audio, and of the mix that it is a part of, dB re full scale: (frames, 2); equal where no mix
+        lies beside it.
     """
 
     note: Matrix
@@ -68,6 +73,8 @@ class Evidence:
     contour: Matrix
     level_db: Matrix
     period: Matrix
+    attack_db: Matrix
+    power_db: Matrix
 
     def __len__(self) -> int:
         return len(self.note)
@@ -97,6 +104,8 @@ class Found:
         Mean of the posterior that it sounds, 0 to 1.
     level_db
         Highest level of its fundamental soon after its start, dB re full scale.
+    share_db
+        Level of the whole audio over its length, against that of the mix beside it.
     bend
         (frame, semitones from `pitch`), empty where not asked for.
     """
@@ -107,6 +116,7 @@ class Found:
     onset: float
     sounding: float
     level_db: float
+    share_db: float = 0.0
     bend: tuple[tuple[int, float], ...] = ()
 
 
@@ -117,4 +127,6 @@ def described(known: Evidence, start: int, end: int, pitch: int) -> Found:
     onset = known.onset[max(0, start - 2) : start + 3, key].max()
     sounding = known.note[start:end, key].mean()
     level_db = known.level_db[start : min(end, start + 12), key].max()
-    return Found(start, end, pitch, float(onset), float(sounding), float(level_db))
+    power = np.sum(10.0 ** (known.power_db[start:end].astype(np.float64) / 10.0), axis=0)
+    share_db = 10.0 * np.log10(power[0] / power[1])
+    return Found(start, end, pitch, float(onset), float(sounding), float(level_db), float(share_db))

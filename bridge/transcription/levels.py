@@ -51,3 +51,22 @@ def semitone_levels(window: Matrix) -> Matrix:
     power = np.maximum(below[:, high] - below[:, low], 0.0) / full_scale
     level_db = 10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DB / 10.0)))
     return np.repeat(level_db.astype(np.float32), _EVERY_FRAMES, axis=0)
+
+
+def power_levels(window: Matrix) -> Matrix:
+    """Level of the audio within each kept frame, dB re full scale.
+
+    Parameters
+    ----------
+    window
+        43,844 samples at 22,050 Hz.
+
+    Returns
+    -------
+    array of shape (142,)
+        At least `SILENCE_DB`.
+    """
+    start = EDGE_SAMPLES - FRAME_SAMPLES // 2
+    frames = window[start : start + KEPT_FRAMES * FRAME_SAMPLES].reshape(KEPT_FRAMES, FRAME_SAMPLES)
+    power = np.mean(np.square(frames, dtype=np.float64), axis=1)
+    return np.asarray(10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DB / 10.0))), dtype=np.float32)

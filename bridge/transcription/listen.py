@@ -11,6 +11,7 @@ import numpy as np
 from bridge.audio.file import AudioFile
 from bridge.audio.resample import resampled, resampled_length
 from bridge.progress import Progress
+from bridge.transcription.attacks import REGIONS_HZ, attack_strengths
 from bridge.transcription.frames import (
     CONTOUR_BINS,
     EDGE_SAMPLES,
@@ -23,7 +24,7 @@ from bridge.transcription.frames import (
     Matrix,
     frames_in,
 )
-from bridge.transcription.levels import SILENCE_DB, semitone_levels
+from bridge.transcription.levels import SILENCE_DB, power_levels, semitone_levels
 from bridge.transcription.network import Network
 from bridge.transcription.periodicity import pitch_probabilities
 from bridge.transcription.profiles import Profile
@@ -33,7 +34,12 @@ _HIGHEST_PERIOD_HZ = 2000.0  # lags of fewer than 11 samples are too coarse to t
 
 
 def evidence(
-    audio: AudioFile, network: Network, profile: Profile, workers: int, progress: Progress
+    audio: AudioFile,
+    network: Network,
+    profile: Profile,
+    workers: int,
+    progress: Progress,
+    mix: AudioFile | None = None,
 ) -> Iterator[Evidence]:
     """What is known of each window, in order; together as many frames as have their middle inside the audio.
 
@@ -41,6 +47,8 @@ def evidence(
     ----------
     workers
         How many windows are analysed at the same time.
+    mix
+        What `audio` is a part of, where its share of it is of interest; as long as it.
     progress
         Told after each window; a cancelled one stops the windows at work within a tenth of a second.
     """
@@ -49,11 +57,11 @@ def evidence(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="transcribe")
     waiting: deque[Future[Evidence]] = deque()
     try:
-        source = _windows(audio)
+        source = _windows_beside(audio, mix)
         for done in range(windows):
             progress.at(done / windows)
-            while len(waiting) <= workers and (window := next(source, None)) is not None:
-                waiting.append(pool.submit(_analyse, window, network, profile))
+            while len(waiting) <= workers and (pair := next(source, None)) is not None:
+                waiting.append(pool.submit(_analyse, *pair, network, profile))
             if not waiting:  # the file ended earlier than its header says
                 break
             known = waiting.popleft().result()[: min(KEPT_FRAMES, frames_left)]
@@ -64,22 +72,31 @@ def evidence(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _analyse(window: Matrix, network: Network, profile: Profile) -> Evidence:
+def _analyse(window: Matrix, mix: Matrix, network: Network, profile: Profile) -> Evidence:
+    power_db = np.stack([power_levels(window), power_levels(mix)], axis=1)
     if np.max(np.abs(window)) < _SILENCE:
-        return _silence(profile)
+        return _silence(profile, power_db)
     note, onset, contour = network.posteriors(window)
     period = np.zeros((KEPT_FRAMES, 0), dtype=np.float32)
     if profile.periodicity > 0.0:
         period = pitch_probabilities(window, profile.min_hz, min(profile.max_hz, _HIGHEST_PERIOD_HZ))
-    return Evidence(note, onset, contour, semitone_levels(window), period)
+    return Evidence(note, onset, contour, semitone_levels(window), period, attack_strengths(window), power_db)
 
 
-def _silence(profile: Profile) -> Evidence:
+def _silence(profile: Profile, power_db: Matrix) -> Evidence:
     """What is known of digital silence. The network must not be asked: it hears every window at the same loudness."""
     posterior = np.zeros((KEPT_FRAMES, PITCHES), dtype=np.float32)
     bins = np.zeros((KEPT_FRAMES, PITCHES * CONTOUR_BINS), dtype=np.float32)
     level = np.full((KEPT_FRAMES, PITCHES), SILENCE_DB, dtype=np.float32)
-    return Evidence(posterior, posterior, bins, level, bins if profile.periodicity > 0.0 else bins[:, :0])
+    period = bins if profile.periodicity > 0.0 else bins[:, :0]
+    return Evidence(posterior, posterior, bins, level, period, bins[:, : len(REGIONS_HZ) - 1], power_db)
+
+
+def _windows_beside(audio: AudioFile, mix: AudioFile | None) -> Iterator[tuple[Matrix, Matrix]]:
+    """The windows of both, or those of the one twice."""
+    if mix is None:
+        return ((window, window) for window in _windows(audio))
+    return zip(_windows(audio), _windows(mix), strict=False)
 
 
 def _windows(audio: AudioFile) -> Iterator[Matrix]:

@@ -1,14 +1,15 @@
 """How each pitched part is heard: one row a part, one column a parameter.
 
-The numbers are round on purpose. They were chosen on whole songs and solo recordings together, at the middle of a
-plateau (a step either way moves the F-measure by a few hundredths at most), not at the best figure of one recording;
-`tools/measure_notes.py` measures them.
+The numbers are round on purpose. They were chosen on whole songs and solo lines together, at the middle of a plateau (a
+step either way moves the F-measure by a few hundredths at most), not at the best figure of one recording; those of
+basses on lines rendered for the purpose. `tools/measure_notes.py` measures them, `--set` tries others.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from bridge.engines import Hearing
@@ -49,6 +50,18 @@ class Profile:
     octave_cost
         How much less likely a note becomes with each octave above E2 (82 Hz), in nats; for a single voice only. It
         keeps a bass line from climbing into the instruments above it.
+    least_confidence
+        Notes less sure than that are dropped, 0 to 1.
+    attack_db
+        Mean rise of the spectrum from which a single voice's note begins, dB; 0 where other instruments' attacks would
+        be taken for its own, or where it begins softly.
+    lowers_octaves
+        Whether a note of a single voice whose partials belong to the octave below goes there; for basses.
+    fall_db
+        By how much the level falls within 70 ms where a single voice's note is let go, dB; 0 where other instruments
+        keep the level up, or where only the evidence shall say.
+    glides
+        Whether a single voice's line is followed between semitones, by thirds of them that its periods tell.
     velocity_range
         Lowest and highest velocity written.
     """
@@ -65,18 +78,61 @@ class Profile:
     steadiness: float
     restrike_dip_db: float
     octave_cost: float
-    velocity_range: tuple[int, int]
+    least_confidence: float
+    attack_db: float = 0.0
+    lowers_octaves: bool = False
+    fall_db: float = 0.0
+    glides: bool = False
+    velocity_range: tuple[int, int] = (20, 120)
+
+    def at(self, tightness: float) -> Profile:
+        """The profile for a user who wants more notes, or only sure ones.
+
+        Parameters
+        ----------
+        tightness
+            From 0, every candidate, over 0.5, the table's own numbers, to 1, only notes of at least `SURE`.
+
+        Notes
+        -----
+        Above 0.5 the same notes are found and only `least_confidence` rises, so that each step keeps a part of what the
+        step before kept. Below, the thresholds on posteriors sink with it, as log-odds, by up to `_LOOSEST`.
+        """
+        if tightness >= 0.5:
+            least = self.least_confidence + (2.0 * tightness - 1.0) * (SURE - self.least_confidence)
+            return replace(self, least_confidence=least)
+        looser = (1.0 - 2.0 * tightness) * _LOOSEST
+        return replace(
+            self,
+            onset_threshold=_lowered(self.onset_threshold, looser),
+            frame_threshold=_lowered(self.frame_threshold, looser),
+            least_confidence=2.0 * tightness * self.least_confidence,
+        )
+
+
+#: Confidence of the notes that stay at a tightness of 1.
+SURE = 0.8
+#: By how much log-odds sink at a tightness of 0: 0.6 becomes 0.25, 0.3 becomes 0.09.
+_LOOSEST = 1.5
+
+
+def _lowered(probability: float, log_odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(log_odds) * (1.0 - probability) / probability)
 
 
 # fmt: off
 PROFILES: Mapping[str, Profile] = MappingProxyType({
-    #                min     max    onset frame  min melodia tolerance one    perio- steadi- restrike octave velocity
-    #                Hz      Hz                  ms          ms        voice  dicity ness    dip dB   cost   range
-    "bass":   Profile(30.0,  500.0, 0.5,  0.2,  60.0, False, 130.0,    True,  0.0,   2.0,    0.0,     0.6,   (20, 120)),
-    "melody": Profile(80.0, 8000.0, 0.6,  0.3,  60.0, False, 130.0,    False, 0.0,   0.0,    0.0,     0.0,   (20, 120)),
-    "vocals": Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 130.0,    True,  0.5,   8.0,    3.0,     0.0,   (20, 120)),
-    "sung":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 130.0,    True,  0.0,   4.0,    3.0,     0.0,   (20, 120)),
-    "mix":    Profile(27.5, 8000.0, 0.6,  0.3,  60.0, False, 130.0,    False, 0.0,   0.0,    0.0,     0.0,   (20, 120)),
+    #                   min   max     onset frame min   melo-  tole-  one    perio- steadi- re-  octave least
+    #                   Hz    Hz                  ms    dia    rance  voice  dicity ness    dip  cost   sure
+    "bass":     Profile(27.5, 500.0,  0.95, 0.2,  60.0, False, 0.0,   True,  0.4,   2.0,    0.0, 0.0,   0.3,
+                        attack_db=1.5, lowers_octaves=True, fall_db=12.0),
+    "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, False, 0.0,   True,  0.2,   4.0,    0.0, 0.6,   0.3,
+                        attack_db=4.0, lowers_octaves=True, fall_db=9.0),
+    "melody":   Profile(80.0, 8000.0, 0.6,  0.3,  60.0, False, 130.0, False, 0.0,   0.0,    0.0, 0.0,   0.3),
+    "vocals":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 0.0,   True,  0.5,   8.0,    3.0, 0.0,   0.3,
+                        fall_db=20.0, glides=True),
+    "sung":     Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 0.0,   True,  0.0,   4.0,    3.0, 0.0,   0.3),
+    "mix":      Profile(27.5, 8000.0, 0.6,  0.3,  60.0, False, 130.0, False, 0.0,   0.0,    0.0, 0.0,   0.3),
 })
 # fmt: on
 
@@ -85,10 +141,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({
 LEAST_SUNG_DB = -18.0
 
 #: How each part of a song is heard, by what separated it. With the built-in separator, stem and mix are close on songs
-#: without voices: F of bass 0.47 in the stem, 0.48 in the mix, with better offsets; of the melody 0.44 in both. Its
-#: melody stem is taken because it holds less of the voice and the bass. Its vocals have instruments in them, so their
-#: waveform's period says nothing (profile ``sung``): where the notes of the true vocal stems are taken for the truth,
-#: F is 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
+#: without voices: F of bass 0.44 in the stem, 0.47 in the mix (0.45 and 0.43 on rendered ones); of the melody 0.44 in
+#: both. A bass beside others is heard as ``bassline``: attacks must be stronger, periods count for less. The melody's
+#: stem is taken because it holds less of the voice and the bass. The vocals' has instruments in it, so that its
+#: waveform's period says nothing (profile ``sung``): where the notes of the true vocal stems are taken for the truth, F
+#: was 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
     {
         "neural": MappingProxyType(
@@ -100,13 +157,13 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
         ),
         "builtin": MappingProxyType(
             {
-                "bass": Hearing("mix", "bass"),
+                "bass": Hearing("mix", "bassline"),
                 "melody": Hearing("stem", "melody"),
                 "vocals": Hearing("stem", "sung", LEAST_SUNG_DB),
             }
         ),
         "none": MappingProxyType(
-            {"bass": Hearing("mix", "bass"), "melody": Hearing("mix", "melody"), "vocals": Hearing("mix", "sung")}
+            {"bass": Hearing("mix", "bassline"), "melody": Hearing("mix", "melody"), "vocals": Hearing("mix", "sung")}
         ),
     }
 )

@@ -82,7 +82,8 @@ def _continued(note: Found, found: list[Found], border: int) -> Found:
             bend = tuple((frame, semitones + off) for frame, semitones in later.bend if frame >= note.end)
             share = (note.end - note.start) / (later.end - note.start)
             sounding = share * note.sounding + (1.0 - share) * later.sounding
-            return replace(note, end=later.end, sounding=sounding, bend=note.bend + bend)
+            share_db = share * note.share_db + (1.0 - share) * later.share_db
+            return replace(note, end=later.end, sounding=sounding, share_db=share_db, bend=note.bend + bend)
     return note
 
 

@@ -14,19 +14,25 @@ _TYPICAL_VELOCITY = 80  # mezzo-forte: what a note of the part's median strength
 _FAINT_DB = 45.0  # a note that much below the part's loud ones is bleed from another part, or reverberation
 _INAUDIBLE_DB = -75.0  # and so is one whose fundamental is below this, re full scale
 _LOUD_PERCENTILE = 90.0
-_LEAST_CONFIDENCE = 0.3  # below are the smeared beginnings and ends of low notes; on songs it changes F by 0.002
 
 
-def credible(found: Sequence[Found]) -> list[Found]:
-    """The notes without those that the network hardly believes in and those far below the part's loud ones.
+def credible(found: Sequence[Found], least_confidence: float, least_share_db: float | None = None) -> list[Found]:
+    """The notes without those less sure than `least_confidence` and those far below the part's loud ones.
 
-    The network hears every window at the same loudness, even one of nothing but noise.
+    The network hears every window at the same loudness, even one of nothing but noise. Where `least_share_db` is given,
+    notes go too over whose length the audio is weaker than that against its mix: what a separator left of other parts.
     """
     if not found:
         return []
     loud_db = float(np.percentile([note.level_db for note in found], _LOUD_PERCENTILE))
     faintest_db = max(loud_db - _FAINT_DB, _INAUDIBLE_DB)
-    return [note for note in found if note.level_db >= faintest_db and confidence(note) >= _LEAST_CONFIDENCE]
+    return [
+        note
+        for note in found
+        if note.level_db >= faintest_db
+        and confidence(note) >= least_confidence
+        and (least_share_db is None or note.share_db >= least_share_db)
+    ]
 
 
 def confidence(note: Found) -> float:

@@ -1,12 +1,10 @@
 """Notes of a part that sounds one at a time: the likeliest single line through the evidence, as a whole.
 
-Each instant is one pitch or a rest. A pitch is worth its evidence (as log-odds) at every instant, a rest is worth the
-profile's threshold, and each change costs the same; the line worth most is found by dynamic programming (Viterbi).
-Ghosts an octave away lose to the line they accompany, short drop-outs are bridged, vibrato does not break a note. A
-note is then cut where it is struck again.
+A pitch is worth its evidence (as log-odds) at every instant, a rest the profile's threshold. A note begins more easily
+where the audio's spectrum rises or the network hears an onset; there a sounding note may also begin anew. Ghosts an
+octave away lose to the line they accompany, short drop-outs are bridged, vibrato does not break a note.
 
-Measured against basic-pitch's own note creation on the same posteriors: bass stems F 0.66 to 0.79, a bass
-in the mix 0.25 to 0.48, a singer 0.38 to 0.75.
+docs/measurements.md compares it with basic-pitch's own note creation on the same posteriors.
 """
 
 from __future__ import annotations
@@ -14,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridge.transcription.bend import contour_of
+from bridge.transcription.endings import let_go
 from bridge.transcription.frames import (
     CONTOUR_BINS,
     LOWEST_PITCH,
@@ -29,14 +29,25 @@ from bridge.transcription.frames import (
     described,
     frames_of,
 )
+from bridge.transcription.line import Stay, Worth, likeliest_line
+from bridge.transcription.octaves import lower_octave
 from bridge.transcription.profiles import Profile
+
+#: Float32 in, float32 out; float64 likewise.
+_Numbers = TypeVar("_Numbers", Matrix, Worth)
 
 _DOUBT = 0.02  # no posterior is nearer to 0 or 1 than this: a single instant may cost or earn about 4 nats
 _OCTAVE_COST_FROM = 40  # E2, the octave of a bass guitar's lowest string
 _SMOOTHING = 1.0  # semitones, standard deviation: the width of a sung note (pYIN's note model uses 0.8)
 _PITCH_REACH = 5  # bins: periods further than 1.7 semitones from the line are not the note's
-_ONSET_EARLIER, _ONSET_LATER = 3, 5  # frames (35 and 58 ms) about a change of the line in which its onset is looked for
-_RESTRIKE_FRAMES = 7  # 80 ms: a note is not struck again sooner (a sixteenth at 180 BPM)
+_PEAK_FRAMES = 3  # 35 ms: of onsets closer together only the strongest counts
+_RESTRIKE_FRAMES = 7  # 80 ms: by the network's onsets a note is not struck again sooner (a sixteenth at 180 BPM)
+_ONSET_WORTH = 6.0  # nats that an onset is worth at most
+_LATE_FRAMES = 3  # 35 ms: by how much an attack may come after the rise of its spectrum
+_LEAST_RISE_DB = 20.0  # a struck string's; of softer attacks the spectrum's rise is the better witness
+_UNHEARD_DB = 12.0  # what is that much below a note that follows within 105 ms is before it, not one of its own
+_RISE_BEFORE, _RISE_AFTER = 9, 10  # frames: a level is compared from 6 before to 2 after with 0 to 9 after
+_ATTACK_FRAMES = 9  # 105 ms from an attack in which no evidence is asked for: posteriors and periods take that long
 
 
 class Voice:
@@ -46,122 +57,162 @@ class Voice:
         self._profile = profile
         semitones = 12.0 * np.log2(np.array([profile.min_hz, profile.max_hz]) / 440.0) + 69.0
         low, high = (round(float(pitch)) - LOWEST_PITCH for pitch in semitones)
-        bins_a_semitone = CONTOUR_BINS if profile.periodicity > 0.0 else 1
-        step = CONTOUR_BINS // bins_a_semitone
         #: The contour bin of each state of the line.
         self._bins = np.arange(
-            max(0, low) * CONTOUR_BINS, min(PITCHES, high + 1) * CONTOUR_BINS - CONTOUR_BINS + 1, step
+            max(0, low) * CONTOUR_BINS,
+            min(PITCHES, high + 1) * CONTOUR_BINS - CONTOUR_BINS + 1,
+            1 if profile.glides else CONTOUR_BINS,
         )
+        self._keys = np.rint(self._bins / CONTOUR_BINS).astype(np.intp).clip(0, PITCHES - 1)
 
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
         """Notes of one stretch in order, none overlapping; what sounds from before it needs no telling."""
         if not len(known):
             return []
+        profile = self._profile
+        rest = float(_log_odds(profile.frame_threshold))
+        begun, struck = self._begun(known)
         salience = self._salience(known)
-        line = _likeliest_line(
-            self._worth(salience), float(_log_odds(self._profile.frame_threshold)), self._profile.steadiness
-        )
-        return [
-            replace(note, bend=contour_of(known, note))
-            for start, end, pitch in self._steady(known, line)
-            for note in self._struck(known, start, end, pitch)
-        ]
+        worth = self._worth(salience)
+        if profile.attack_db > 0.0:
+            is_attack = _follows(begun.max(axis=1) > 0.0, _ATTACK_FRAMES)
+            worth[is_attack] = np.maximum(worth[is_attack], rest)
+        if profile.glides:  # a voice begins softly: its onsets say only where a steady pitch begins anew
+            line = likeliest_line(worth, rest, profile.steadiness, np.zeros_like(worth), np.zeros_like(worth))
+            steady = [piece for stay in self._steady(known, line) for piece in self._cut(known, stay, struck)]
+        else:
+            line = likeliest_line(worth, rest, profile.steadiness, begun, struck)
+            steady = _without_smears(self._steady(known, line), known.power_db[:, 0])
+        believed = 1.0 - np.exp(-begun)
+        return [note for stay in steady for note in self._notes(known, stay, believed)]
 
-    def _salience(self, known: Evidence) -> NDArray[np.float64]:
+    def _salience(self, known: Evidence) -> Worth:
         """How probable each state is in each frame, 0 to 1."""
-        note = known.note[:, np.rint(self._bins / CONTOUR_BINS).astype(np.intp).clip(0, PITCHES - 1)].astype(np.float64)
+        salience = known.note[:, self._keys].astype(np.float64)
         weight = self._profile.periodicity
-        if weight == 0.0:
-            return note
-        return (1.0 - weight) * note + weight * _smoothed(known.period)[:, self._bins]
+        if weight > 0.0:
+            salience = (1.0 - weight) * salience + weight * _smoothed(known.period)[:, self._bins]
+        return salience
 
-    def _worth(self, salience: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _worth(self, salience: Worth) -> Worth:
+        """Worth of each state in each frame, nats."""
         above = np.maximum(0.0, self._bins / CONTOUR_BINS + LOWEST_PITCH - _OCTAVE_COST_FROM) / 12.0
         return np.asarray(_log_odds(salience) - self._profile.octave_cost * above)
 
-    def _steady(self, known: Evidence, line: NDArray[np.intp]) -> list[tuple[int, int, int]]:
-        """(start, end, MIDI pitch) of each stretch of one semitone: drifting within it does not break a note."""
-        steady: list[tuple[int, int, int]] = []
-        for start, end, state in _runs(line, rest=len(self._bins)):
-            pitch = _pitch(known.period[start:end], int(self._bins[state]))
-            if steady and steady[-1][1:] == (start, pitch):
-                start = steady.pop()[0]
-            steady.append((start, end, pitch))
+    def _begun(self, known: Evidence) -> tuple[Worth, Worth]:
+        """What beginning in a frame is worth for each state, and what beginning anew in it, nats.
+
+        An attack counts for all, an onset of the network for those about it. A sounding note begins anew only where its
+        level rises too.
+        """
+        profile = self._profile
+        near = 1 if profile.glides else 0
+        onset = _highest(known.onset, 0, near)[:, self._keys].astype(np.float64)
+        begun = np.where(onset == _highest(onset, _RESTRIKE_FRAMES), _log_odds(onset), -np.inf)
+        begun -= float(_log_odds(profile.onset_threshold))
+        rises = _rises_db(_highest(known.level_db, 0, near))[:, self._keys] >= profile.restrike_dip_db
+        begun[~rises] = 0.0
+        if profile.attack_db > 0.0:
+            begun = np.maximum(begun, (_attacks_db(known) - profile.attack_db)[:, None])
+        begun = np.clip(begun, 0.0, _ONSET_WORTH)
+        return begun, np.where(rises, begun, 0.0)
+
+    def _steady(self, known: Evidence, line: list[Stay]) -> list[Stay]:
+        """The stretches of one semitone, named by their key: drifting within it does not break a note."""
+        if not self._profile.glides:
+            return [replace(stay, state=int(self._keys[stay.state])) for stay in line]
+        steady: list[Stay] = []
+        for stay in line:
+            key = _key(known.period[stay.start : stay.end], int(self._bins[stay.state]))
+            start = stay.start
+            if steady and (steady[-1].end, steady[-1].state) == (start, key):
+                start = steady.pop().start
+            steady.append(Stay(start, stay.end, key))
         return steady
 
-    def _struck(self, known: Evidence, start: int, end: int, pitch: int) -> Iterator[Found]:
-        """One note for each time that a stretch of steady pitch is struck, long enough to be one."""
-        start = self._onset(known, start, end, pitch - LOWEST_PITCH)
-        cuts = [start, *self._restrikes(known, start, end, pitch - LOWEST_PITCH), end]
-        for first, last in pairwise(cuts):
-            if last - first >= frames_of(self._profile.min_note_ms):
-                yield described(known, first, last, pitch)
+    def _cut(self, known: Evidence, stay: Stay, struck: Worth) -> Iterator[Stay]:
+        """The stretch in pieces, each of which is begun anew, and not too soon after the one before."""
+        state = self._state_of(stay.state)
+        inside = range(stay.start + _RESTRIKE_FRAMES, stay.end - _RESTRIKE_FRAMES)
+        cuts = [stay.start, *(frame for frame in inside if struck[frame, state] > 0.0), stay.end]
+        return (Stay(start, end, stay.state) for start, end in pairwise(cuts))
 
-    def _onset(self, known: Evidence, start: int, end: int, key: int) -> int:
-        """The frame near `start` at which the onset posterior is highest, where it is high enough.
+    def _notes(self, known: Evidence, stay: Stay, believed: Worth) -> Iterator[Found]:
+        """The note of a stretch of steady pitch, if it is long enough to be one."""
+        profile, start, end, heard = self._profile, stay.start, stay.end, stay.state + LOWEST_PITCH
+        if end - start < frames_of(profile.min_note_ms):
+            return
+        if profile.fall_db > 0.0:
+            end = let_go(known.power_db[:, 0], start, end, profile.fall_db)
+        pitch = lower_octave(known, start, end, heard) if profile.lowers_octaves else heard
+        note = described(known, start, end, pitch)
+        first = slice(max(0, start - 2), start + 3)  # as `described` looks for its onset
+        onset = max(note.onset, float(believed[first, self._state_of(stay.state)].max()))
+        # A low note's fundamental may be its weakest partial.
+        partials = [key for key in (pitch - LOWEST_PITCH, pitch - LOWEST_PITCH + 12) if key < PITCHES]
+        level_db = float(known.level_db[start : min(end, start + 12), partials].max())
+        yield replace(note, onset=onset, level_db=level_db, bend=contour_of(known, note))
 
-        The posteriors of low notes are smeared, so that the line changes early; where periods are heard too it does
-        not.
-        """
-        first = max(0, start - _ONSET_EARLIER)
-        onset = known.onset[first : min(end - 1, start + _ONSET_LATER + 1), key]
-        if self._profile.periodicity > 0.0 or not len(onset) or onset.max() < self._profile.onset_threshold:
-            return start
-        return first + int(onset.argmax())
-
-    def _restrikes(self, known: Evidence, start: int, end: int, key: int) -> list[int]:
-        """Frames within `start` to `end` at which the onset posterior peaks high enough."""
-        near = slice(max(0, key - 1), key + 2) if self._profile.periodicity > 0.0 else slice(key, key + 1)
-        onset = known.onset[start:end, near].max(axis=1)
-        level_db = known.level_db[start:end, near].max(axis=1)
-        reach = _RESTRIKE_FRAMES
-        return [
-            start + place
-            for place in range(reach, end - start - reach)
-            if onset[place] >= self._profile.onset_threshold
-            and onset[place] == onset[place - reach : place + reach + 1].max()
-            and _rise_db(level_db, place) >= self._profile.restrike_dip_db
-        ]
+    def _state_of(self, key: int) -> int:
+        """The state in the middle of a semitone, or the nearest one that there is."""
+        return int(np.abs(self._bins - key * CONTOUR_BINS).argmin())
 
 
-def _likeliest_line(worth: NDArray[np.float64], rest: float, change: float) -> NDArray[np.intp]:
-    """The state of each frame on the line that is worth most.
+def _without_smears(line: list[Stay], power_db: Matrix) -> list[Stay]:
+    """The line without what is only the evidence of a note, smeared to before its attack, where it is not heard yet."""
+    kept: list[Stay] = []
+    for stay in line:
+        before = kept[-1] if kept else None
+        is_smear = (
+            before is not None
+            and (before.end, before.state) == (stay.start, stay.state)
+            and before.end - before.start < _ATTACK_FRAMES
+            and power_db[before.start : before.end].max() < power_db[stay.start : stay.end].max() - _UNHEARD_DB
+        )
+        if is_smear:
+            kept.pop()
+        kept.append(stay)
+    return kept
 
-    Parameters
-    ----------
-    worth
-        Worth of each pitch in each frame, (frames, pitches).
-    rest
-        Worth of a frame of rest, which is the state after the last pitch.
-    change
-        What each change of state costs.
+
+def _attacks_db(known: Evidence) -> NDArray[np.float64]:
+    """How strong an attack is in each frame, dB; 0 where there is none.
+
+    A rise of the spectrum is felt as soon as a window of 46 ms touches it. So it is put where the level rises most.
     """
-    frames, pitches = worth.shape
-    best = np.zeros(pitches + 1)
-    gain = np.append(worth, np.full((frames, 1), rest), axis=1)
-    came_from = np.empty(frames, dtype=np.intp)
-    stayed = np.empty((frames, pitches + 1), dtype=np.bool_)
-    for frame in range(frames):
-        came_from[frame] = best.argmax()
-        after_change = best[came_from[frame]] - change
-        np.greater_equal(best, after_change, out=stayed[frame])
-        np.maximum(best, after_change, out=best)
-        best += gain[frame]
-    line = np.empty(frames, dtype=np.intp)
-    state = int(best.argmax())
-    for frame in range(frames - 1, -1, -1):
-        line[frame] = state
-        if not stayed[frame, state]:
-            state = int(came_from[frame])
-    return line
+    strength = known.attack_db.mean(axis=1)
+    level_db = known.power_db[:, 0]
+    rises = np.zeros(len(level_db))
+    louder, before = np.maximum(level_db[2:-1], level_db[3:]), np.maximum(level_db[:-3], level_db[1:-2])
+    rises[2:-1] = louder - before
+    attacks = np.zeros(len(strength))
+    for peak in np.flatnonzero(strength == _highest(strength[:, None], _PEAK_FRAMES)[:, 0]):
+        near = rises[peak : peak + _LATE_FRAMES + 1]
+        place = peak + int(near.argmax()) if near.max() >= _LEAST_RISE_DB else peak
+        attacks[place] = max(attacks[place], strength[peak])
+    return attacks
 
 
-def _runs(line: NDArray[np.intp], rest: int) -> Iterator[tuple[int, int, int]]:
-    """(start, end, state) of each run of one state, rests left out."""
-    edges = [0, *(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
-    for start, end in pairwise(edges):
-        if line[start] != rest:
-            yield start, end, int(line[start])
+def _follows(marked: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
+    """Which frames are marked, or are less than `frames` after one that is."""
+    return np.convolve(marked, np.ones(frames, dtype=np.intp))[: len(marked)] > 0
+
+
+def _highest(values: _Numbers, frames: int, columns: int = 0) -> _Numbers:
+    """The highest value within so many frames, and columns, of each."""
+    from scipy.ndimage import maximum_filter
+
+    highest: _Numbers = maximum_filter(values, (2 * frames + 1, 2 * columns + 1), mode="nearest")
+    return highest
+
+
+def _rises_db(level_db: Matrix) -> Matrix:
+    """By how much each level rises from just before each frame to just after it."""
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+    after = maximum_filter1d(level_db, _RISE_AFTER, axis=0, origin=-(_RISE_AFTER // 2), mode="nearest")
+    before = minimum_filter1d(level_db, _RISE_BEFORE, axis=0, origin=_RISE_BEFORE // 2 - 2, mode="nearest")
+    return np.asarray(after - before)
 
 
 def _log_odds(probability: NDArray[np.float64] | float) -> NDArray[np.float64]:
@@ -179,14 +230,9 @@ def _smoothed(period: Matrix) -> NDArray[np.float64]:
     return np.asarray(np.clip(near, 0.0, 1.0))
 
 
-def _pitch(period: Matrix, centre: int) -> int:
-    """The MIDI pitch nearest to the mean of the periods about the line; where they say little, to the line itself."""
+def _key(period: Matrix, centre: int) -> int:
+    """The key nearest to the mean of the periods about the line; where they say little, to the line itself."""
     low = max(0, centre - _PITCH_REACH)
     mass = period[:, low : centre + _PITCH_REACH + 1].sum(axis=0)
     mean = centre if mass.sum() <= 0.5 else low + float(mass @ np.arange(len(mass))) / float(mass.sum())
-    return int(np.clip(round(mean / CONTOUR_BINS), 0, PITCHES - 1)) + LOWEST_PITCH
-
-
-def _rise_db(level_db: Matrix, place: int) -> float:
-    """By how much the level rises from just before a frame to just after it."""
-    return float(level_db[place : place + 10].max() - level_db[max(0, place - 6) : place + 3].min())
+    return int(np.clip(round(mean / CONTOUR_BINS), 0, PITCHES - 1))

@@ -140,6 +140,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
     midi: Annotated[
         MidiOptions | None, Meta(description="How the notes became MIDI; null in results of older versions.")
     ] = None
+    tightness: Annotated[
+        Fraction | None,
+        Meta(description="How sure notes of pitched parts had to be, 0 to 1; null in results of older versions."),
+    ] = None
     deliver: Annotated[
         DeliverOptions | None,
         Meta(description="How the deliveries were made, and which there are; null in results of older versions."),

@@ -14,6 +14,7 @@ from bridge.music.key import TONIC_NAMES, estimate_key
 from bridge.music.scale import KEY, parse_scale
 from bridge.music.sections import Section, find_sections
 from bridge.music.timeline import Timeline
+from bridge.names import USUAL_TIGHTNESS
 from bridge.progress import Progress
 from bridge.write import manifest as manifests
 from bridge.write import midi, notes
@@ -62,6 +63,8 @@ class Findings:
         What made the stems.
     stems
         Names of the stems that are delivered.
+    tightness
+        How sure notes of pitched parts had to be, 0 to 1.
     """
 
     source: manifests.Source
@@ -71,6 +74,7 @@ class Findings:
     grid: BeatGrid
     separator: EngineId
     stems: frozenset[str]
+    tightness: float = USUAL_TIGHTNESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +258,7 @@ def _manifest(
         timings_s=dict(timings_s),
         warnings=tuple(warnings),
         midi=options,
+        tightness=findings.tightness,
         chords=harmony.chords,
         sections=harmony.sections,
     )

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from bridge.audio.file import AudioFile
+from bridge.engines import Hearing
 from bridge.errors import Cancelled, InvalidRequest
 from bridge.model import Note
 from bridge.progress import Progress, Report
@@ -22,7 +23,7 @@ from bridge.transcription.frames import joined
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, model_path
 from bridge.transcription.polyphony import Polyphony
-from bridge.transcription.profiles import PROFILES
+from bridge.transcription.profiles import PROFILES, SURE
 from bridge.transcription.stretches import notes_of
 from bridge.transcription.voice import Voice
 
@@ -119,7 +120,7 @@ def test_a_scrap_of_sound_is_no_problem(
 
 
 def test_noise_too_faint_to_hear_has_no_notes(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
-    tone = sound(SUNG, 44100, 5.0) * 1e-3  # -74 dB
+    tone = sound(SUNG, 44100, 5.0) * 8e-4  # -76 dB
     assert transcriber.transcribe(audio_file(tmp_path, tone, 44100), "mix", Progress()) == []
 
 
@@ -174,6 +175,42 @@ def test_a_late_note_is_on_time(tmp_path: Path, transcriber: BasicPitchTranscrib
 def test_an_unknown_part_is_refused(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
     with pytest.raises(InvalidRequest, match="choose from bass"):
         transcriber.transcribe(audio_file(tmp_path, np.zeros(10, np.float32), 44100), "kazoo", Progress())
+
+
+def test_tightness_goes_from_every_candidate_to_the_sure_ones(
+    tmp_path: Path, transcriber: BasicPitchTranscriber
+) -> None:
+    noise = np.random.default_rng(5).standard_normal(5 * 22050) * 0.02
+    audio = audio_file(tmp_path, (sound(CHORDS, 22050, 5.0) + noise).astype(np.float32), 22050)
+    heard = list(transcriber.listen(audio, None, "mix", Progress()))
+    steps = [
+        transcriber.decode(heard, Hearing("stem", "mix"), tightness, Progress())
+        for tightness in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    counts = [len(notes) for notes in steps]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > len(CHORDS)
+    assert set(steps[4]) <= set(steps[3]) <= set(steps[2])
+    assert all(note.confidence >= SURE for note in steps[4])
+
+
+@pytest.mark.parametrize("tightness", [-0.1, 1.1, float("nan")])
+def test_a_tightness_that_is_none_is_refused(transcriber: BasicPitchTranscriber, tightness: float) -> None:
+    with pytest.raises(InvalidRequest, match="0 to 1"):
+        transcriber.decode([], Hearing("stem", "mix"), tightness, Progress())
+
+
+def test_notes_over_which_the_stem_is_weak_in_its_mix_are_dropped(
+    tmp_path: Path, transcriber: BasicPitchTranscriber
+) -> None:
+    stem = sound(SUNG, 22050, 5.0, 0.3)
+    loud = np.random.default_rng(1).standard_normal(len(stem)) * 1.5 * (np.arange(len(stem)) > 2.45 * 22050)
+    mix = audio_file(tmp_path, (stem + loud).astype(np.float32), 22050, "mix.wav")
+    heard = list(transcriber.listen(audio_file(tmp_path, stem, 22050), mix, "sung", Progress()))
+    kept = transcriber.decode(heard, Hearing("stem", "sung", -18.0), 0.5, Progress())
+    assert hits(SUNG[:4], kept) >= 3
+    assert not [note for note in kept if note.onset_s > 2.45]
+    assert hits(SUNG[4:], transcriber.decode(heard, Hearing("stem", "sung"), 0.5, Progress())) >= 3
 
 
 def test_progress_rises_and_cancelling_stops_at_the_next_window(
@@ -247,7 +284,7 @@ def test_installed_back_ends_stay_unloaded_and_nothing_is_said(tmp_path: Path) -
     program = f"""
 import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(Path(__file__).parents[2])!r}]
 from bridge.transcription.polyphony import Polyphony
-from bridge.transcription.profiles import PROFILES
+from bridge.transcription.profiles import PROFILES, SURE
 Polyphony(PROFILES["mix"])
 import logging, importlib.util
 assert not logging.getLogger().handlers and not logging.getLogger().filters

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bridge.transcription.profiles import PROFILES, SURE
 from tests.integration.support import RATE, leftovers, song_samples
 
 PARTS = ["bass", "melody", "vocals", "drums"]
@@ -81,6 +82,40 @@ def test_a_midi_option_needs_no_engine(convert, song):
     onsets = [tick for tick, message in zip(ticks, bass.tracks[0], strict=True) if message.type == "note_on"]
     assert onsets
     assert all(tick % 120 == 0 for tick in onsets)
+
+
+def confidences(part):
+    return [note["confidence"] for note in json.loads(Path(f"small song/notes/{part}.json").read_text())["notes"]]
+
+
+def test_another_tightness_decodes_pitched_notes_anew_from_what_was_heard(convert, song):
+    convert(song)
+    usual = {part: confidences(part) for part in ("melody", "drums")}
+    least, middle = PROFILES["melody"].least_confidence, sum(usual["melody"]) / len(usual["melody"])
+    tightness = 0.5 + 0.5 * (middle - least) / (SURE - least)
+    run = convert(song, "--tightness", f"{tightness}")
+    assert run.stages == ["read", "notes bass", "notes melody", "notes vocals", "harmony", "write"]
+    assert json.loads(Path("small song/manifest.json").read_text())["tightness"] == pytest.approx(tightness)
+    assert confidences("melody") == [confidence for confidence in usual["melody"] if confidence >= middle] != []
+    assert confidences("drums") == usual["drums"]
+    convert(song, "--tightness", "0")
+    assert len(confidences("melody")) > len(usual["melody"])
+
+
+def test_decoding_again_asks_neither_the_network_nor_the_audio(convert, song, monkeypatch):
+    convert(song)
+    whole_files = {path: path.read_bytes() for path in Path("small song/notes").iterdir()}
+    monkeypatch.setattr("bridge.transcription.network.Network.__init__", None)
+    monkeypatch.setattr("bridge.steps.decode", None)
+    assert convert(song, "--tightness", "0.8").code == 0
+    assert convert(song, "--tightness", "0.5").code == 0
+    assert {path: path.read_bytes() for path in Path("small song/notes").iterdir()} == whole_files
+
+
+def test_what_was_heard_is_shared_by_parts_that_are_heard_in_one_mix(convert, song, monkeypatch):
+    convert(song, "--separator", "none", "--parts", "melody")
+    monkeypatch.setattr("bridge.transcription.network.Network.posteriors", None)
+    assert convert(song, "--separator", "none", "--parts", "melody,vocals").code == 0
 
 
 def test_other_audio_under_the_same_name_is_converted_anew(convert, tmp_path):

@@ -3,21 +3,28 @@
 import pytest
 
 from bridge.model import PITCHED_PARTS
-from bridge.transcription.profiles import HEARINGS, MIX_HEARING, PROFILES, SOLO_HEARINGS, Profile
+from bridge.transcription.profiles import HEARINGS, MIX_HEARING, PROFILES, SOLO_HEARINGS, SURE, Profile
 
 
 def test_every_pitched_part_and_the_whole_mix_has_a_profile() -> None:
-    assert set(PROFILES) == {*PITCHED_PARTS, "sung", "mix"}
+    assert set(PROFILES) == {*PITCHED_PARTS, "bassline", "sung", "mix"}
 
 
 def test_the_ranges_are_those_of_the_parts() -> None:
     ranges = {part: (profile.min_hz, profile.max_hz) for part, profile in PROFILES.items()}
     voice = (80, 4000)
-    assert ranges == {"bass": (30, 500), "melody": (80, 8000), "vocals": voice, "sung": voice, "mix": (27.5, 8000)}
+    assert ranges == {
+        "bass": (27.5, 500),
+        "bassline": (30, 500),
+        "melody": (80, 8000),
+        "vocals": voice,
+        "sung": voice,
+        "mix": (27.5, 8000),
+    }
 
 
 def test_bass_and_vocals_sound_one_note_at_a_time() -> None:
-    assert {part for part, profile in PROFILES.items() if profile.one_voice} == {"bass", "vocals", "sung"}
+    assert {part for part, profile in PROFILES.items() if profile.one_voice} == {"bass", "bassline", "vocals", "sung"}
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
@@ -38,6 +45,19 @@ def test_every_part_is_heard_by_a_profile_that_exists_whatever_separated_it() ->
     assert MIX_HEARING.profile in PROFILES
     assert {hearing.source for hearing in HEARINGS["none"].values()} == {"mix"}
     assert {hearing.source for hearing in SOLO_HEARINGS.values()} == {"stem"}
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_the_middle_of_the_tightness_is_the_table_and_each_way_leads_on(profile: Profile) -> None:
+    assert profile.at(0.5) == profile
+    ladder = [profile.at(tightness) for tightness in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    least = [step.least_confidence for step in ladder]
+    assert least[0] == 0.0
+    assert least == sorted(set(least))
+    assert least[-1] == SURE
+    for column in ("onset_threshold", "frame_threshold"):
+        numbers = [getattr(step, column) for step in ladder]
+        assert 0.0 < numbers[0] < numbers[1] < numbers[2] == numbers[3] == numbers[4]
 
 
 def test_the_table_cannot_be_changed_by_its_users() -> None:

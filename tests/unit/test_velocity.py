@@ -39,12 +39,18 @@ def test_confidence_says_how_sure_onset_and_sound_are() -> None:
 
 def test_bleed_far_below_the_loud_notes_is_dropped() -> None:
     loud = [found(50 * i) for i in range(10)]
-    assert credible([*loud, found(600, -70.0), found(700, -60.0)]) == [*loud, found(700, -60.0)]
+    assert credible([*loud, found(600, -70.0), found(700, -60.0)], 0.3) == [*loud, found(700, -60.0)]
 
 
 def test_what_the_network_hardly_believes_in_is_dropped() -> None:
-    assert credible([found(0), found(50, onset=0.2, sounding=0.2)]) == [found(0)]
+    assert credible([found(0), found(50, onset=0.2, sounding=0.2)], 0.3) == [found(0)]
+
+
+def test_what_is_hardly_there_in_the_mix_is_dropped_where_that_counts() -> None:
+    weak = Found(50, 90, 60, 0.8, 0.8, -20.0, share_db=-19.0)
+    assert credible([found(0), weak], 0.3, -18.0) == [found(0)]
+    assert credible([found(0), weak], 0.3) == [found(0), weak]
 
 
 def test_nothing_found_is_no_notes() -> None:
-    assert as_notes(credible([]), (20, 120)) == []
+    assert as_notes(credible([], 0.3), (20, 120)) == []

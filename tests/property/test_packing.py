@@ -1,0 +1,55 @@
+"""Evidence survives packing to within half a step of a byte."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.transcription.frames import Evidence
+from bridge.transcription.packing import packed, unpacked
+
+
+def evidence(frames: int, seed: int, has_periods: bool) -> Evidence:
+    rng = np.random.default_rng(seed)
+
+    def posterior(width: int) -> np.ndarray:
+        return rng.random((frames, width), dtype=np.float32) ** 8
+
+    def level(width: int) -> np.ndarray:
+        return rng.uniform(-120.0, 7.5, (frames, width)).astype(np.float32)
+
+    period = posterior(264 if has_periods else 0)
+    attack = rng.uniform(0.0, 25.5, (frames, 3)).astype(np.float32)
+    return Evidence(posterior(88), posterior(88), posterior(264), level(88), period, attack, level(2))
+
+
+@given(st.integers(0, 20), st.integers(0, 2**32 - 1), st.booleans())
+def test_each_number_comes_back_to_within_half_a_step(frames: int, seed: int, has_periods: bool) -> None:
+    known = evidence(frames, seed, has_periods)
+    back = unpacked(packed(known))
+    for field in fields(Evidence):
+        step = {"attack_db": 0.1, "level_db": 0.5, "power_db": 0.5}.get(field.name, 1 / 255)
+        was, now = getattr(known, field.name), getattr(back, field.name)
+        assert now.shape == was.shape
+        assert now.dtype == np.float32
+        np.testing.assert_allclose(now, was, atol=0.51 * step)
+
+
+@given(st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_what_came_back_is_packed_to_the_same_bytes(frames: int, seed: int) -> None:
+    data = packed(evidence(frames, seed, has_periods=True))
+    assert packed(unpacked(data)) == data
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:3], lambda data: data[:-5], lambda data: b"\xff" * len(data)])
+def test_damaged_bytes_are_refused(damage) -> None:
+    with pytest.raises(ValueError, match="packed evidence"):
+        unpacked(damage(packed(evidence(5, 1, has_periods=False))))
+
+
+def test_values_beyond_a_columns_span_become_its_ends() -> None:
+    known = evidence(1, 1, has_periods=False)
+    known.level_db[0, :2] = (-400.0, 30.0)
+    assert unpacked(packed(known)).level_db[0, :2].tolist() == [-120.0, 7.5]
