@@ -2,7 +2,8 @@
 
 The numbers are round on purpose. They were chosen on whole songs and solo lines together, at the middle of a plateau (a
 step either way moves the F-measure by a few hundredths at most), not at the best figure of one recording; those of
-basses on lines rendered for the purpose. `tools/measure_notes.py` measures them, `--set` tries others.
+basses on lines rendered for the purpose, those of vocals with a look at the one singer that the bench has
+(``docs/measurements.md``). `tools/measure_notes.py` measures them, `--set` tries others.
 """
 
 from __future__ import annotations
