@@ -1,0 +1,52 @@
+"""Choose the pitched parts' parameters on rendered recordings with exact truth.
+
+usage: python -m tools.tune make|separate [options]
+
+make      renders the cases, once
+separate  separates each song with the built-in separator, once
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tools.tune.cases import make_cases
+from tools.tune.separate import separate_songs
+
+#: Where Debian's packages fluid-soundfont-gm and musescore-general-soundfont-small lie. The first plays every other
+#: case; the two share some samples, but neither shares any with the bench's.
+FONTS = (Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"), Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"))
+COUNTS = {"song": 20, "piano": 8, "vocals": 6}
+SEED = 7
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Do what the command line (or `arguments`) asks for."""
+    options = _options(arguments)
+    songs = options.samples / "freedoom_midi"
+    if not songs.is_dir():
+        sys.exit(f"skipped: {songs} is not there; name the folder of the material with --samples")
+    fonts = [font for font in options.fonts if font.exists()]
+    if not fonts:
+        sys.exit(f"skipped: none of the soundfonts is there: {', '.join(map(str, options.fonts))}")
+    if options.verb == "make":
+        make_cases(songs, fonts, options.work / "cases", COUNTS, SEED)
+    elif options.verb == "separate":
+        separate_songs(options.work / "cases", options.work / "stems")
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("verb", choices=("make", "separate"))
+    default = os.environ.get("STEMBRIDGE_TRAIN", "../shared/train")
+    parser.add_argument("--samples", type=Path, default=Path(default), help="the folder that holds freedoom_midi")
+    parser.add_argument("--work", type=Path, default=Path("build/tune"), help="where everything made is kept")
+    parser.add_argument("--fonts", type=Path, nargs="*", default=FONTS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()
