@@ -25,6 +25,7 @@ _HIGHEST_SUNG, _LOWEST_SUNG = 74, 50  # D5, D3
 _LEAST_ALONE = 0.97  # share of a lead's notes that end before the next begins, or hardly after
 _LEAD_OVERLAP_S = 0.06
 _SHORTEST_S = 0.03
+_MOST_AT_THE_PIANO = 400  # notes of an excerpt: some 14 a second, as busy as romantic pieces are
 #: General MIDI keys of the drum classes of the bench's truth.
 DRUM_CLASS = {
     **dict.fromkeys((35, 36), "kick"),
@@ -127,7 +128,11 @@ def sung(voice: Voice) -> Voice:
 
 def at_the_piano(excerpt: Excerpt, rng: Rng) -> tuple[Played, ...]:
     """The pitched voices as one pianist might play them: at most two hands, unisons once, uneven, with phrasing."""
-    pitched = [note for part in ("bass", "melody") for voice in excerpt.part(part) for note in voice.notes]
+    voices = sorted((*excerpt.part("bass"), *excerpt.part("melody")), key=lambda voice: len(voice.notes))
+    pitched: list[Played] = []
+    for voice in voices:  # the busiest, which are strummed chords, are left out
+        if len(pitched) + len(voice.notes) <= _MOST_AT_THE_PIANO:
+            pitched += voice.notes
     notes = sorted(set(_without_unisons(pitched)))
     kept: list[Played] = []
     for note in notes:
