@@ -72,17 +72,23 @@ class Evidence:
     level_db: Matrix
     period: Matrix
     power_db: Matrix
+    beside: tuple[Evidence, ...] = ()
 
     def __len__(self) -> int:
         return len(self.note)
 
     def __getitem__(self, frames: slice) -> Evidence:
-        return Evidence(*(getattr(self, field.name)[frames] for field in fields(self)))
+        arrays = {name: getattr(self, name)[frames] for name in _ARRAYS}
+        return Evidence(**arrays, beside=tuple(other[frames] for other in self.beside))
+
+
+_ARRAYS = tuple(field.name for field in fields(Evidence) if field.name != "beside")
 
 
 def joined(pieces: Sequence[Evidence]) -> Evidence:
     """One after the other."""
-    return Evidence(*(np.concatenate([getattr(piece, field.name) for piece in pieces]) for field in fields(Evidence)))
+    arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in _ARRAYS}
+    return Evidence(**arrays, beside=tuple(map(joined, zip(*(piece.beside for piece in pieces), strict=True))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,10 @@ class Found:
         Level of the whole audio over its length, against that of the mix beside it.
     bend
         (frame, semitones from `pitch`), empty where not asked for.
+    judged
+        How probable it is, 0 to 1, where a judge has said so.
+    reason
+        Why it is no note after all; empty where it is one.
     """
 
     start: int
@@ -115,6 +125,8 @@ class Found:
     level_db: float
     share_db: float = 0.0
     bend: tuple[tuple[int, float], ...] = ()
+    judged: float | None = None
+    reason: str = ""
 
 
 def described(known: Evidence, start: int, end: int, pitch: int) -> Found:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from bridge.engines import Hearing
+from bridge.transcription.chords import CHORD_PROFILES, ChordProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +108,13 @@ def _lowered(probability: float, log_odds: float) -> float:
 
 
 # fmt: off
-PROFILES: Mapping[str, Profile] = MappingProxyType({
+PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
     #                min   max     onset frame min   melodia tole-  one    perio- steadi- restrike octave least
     #                Hz    Hz                  ms            rance  voice  dicity ness    dip dB   cost   sure
     "bass":   Profile(30.0, 500.0,  0.5, 0.2,  60.0, False,  130.0, True,  0.0,   2.0,    0.0,     0.6,   0.3),
-    "melody": Profile(80.0, 8000.0, 0.6, 0.3,  60.0, False,  130.0, False, 0.0,   0.0,    0.0,     0.0,   0.3),
     "vocals": Profile(80.0, 4000.0, 0.6, 0.4,  70.0, False,  130.0, True,  0.5,   8.0,    3.0,     0.0,   0.3),
     "sung":   Profile(80.0, 4000.0, 0.6, 0.4,  70.0, False,  130.0, True,  0.0,   4.0,    3.0,     0.0,   0.3),
-    "mix":    Profile(27.5, 8000.0, 0.6, 0.3,  60.0, False,  130.0, False, 0.0,   0.0,    0.0,     0.0,   0.3),
+    **CHORD_PROFILES,
 })
 # fmt: on
 

@@ -1,0 +1,87 @@
+"""How a part that may sound several notes at a time is heard: one row a part, one column a parameter.
+
+``make tune`` prints what F each column's neighbouring values give on rendered recordings whose judge knows nothing of
+their song; the numbers are the middle of a plateau.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from bridge.transcription.frames import LOWEST_PITCH, PITCHES
+
+
+@dataclass(frozen=True, slots=True)
+class ChordProfile:
+    """How to hear one part.
+
+    Attributes
+    ----------
+    judge
+        Which of `bridge.transcription.judge` says how probable a note is, and so which evidence there must be.
+    min_hz, max_hz
+        Range of the fundamentals.
+    least_confidence
+        Notes less probable than that are dropped, 0 to 1.
+    frame_threshold
+        Posterior, 0 to 1, down to which a note sounds.
+    tolerance_ms
+        How long a note may dip below `frame_threshold` without ending.
+    fall_db
+        How far a note's level may fall from its peak before it has ended, whatever the posterior says.
+    min_note_ms
+        No note is shorter.
+    velocity_range
+        Lowest and highest velocity written.
+    """
+
+    judge: str
+    min_hz: float
+    max_hz: float
+    least_confidence: float
+    frame_threshold: float
+    tolerance_ms: float
+    fall_db: float
+    min_note_ms: float
+    velocity_range: tuple[int, int] = (20, 120)
+
+    @property
+    def periodicity(self) -> float:
+        """Weight of the waveform's period: none, as several notes have none."""
+        return 0.0
+
+    @property
+    def keys(self) -> tuple[int, int]:
+        """The lowest and highest fundamental, in semitones from A0."""
+        low, high = (round(12.0 * math.log2(hz / 440.0) + 69.0) - LOWEST_PITCH for hz in (self.min_hz, self.max_hz))
+        return max(0, low), min(PITCHES - 1, high)
+
+    def at(self, tightness: float) -> ChordProfile:
+        """The profile for a user who wants more notes, or only sure ones; only `least_confidence` moves.
+
+        Parameters
+        ----------
+        tightness
+            From 0, every candidate of at least `ANY`, over 0.5, the table's own number, to 1, only those of at least
+            `SURE`.
+        """
+        end = ANY if tightness < 0.5 else SURE
+        return replace(self, least_confidence=self.least_confidence + abs(2.0 * tightness - 1.0) * (end - self.least_confidence))
+
+
+#: Least probability of notes at a tightness of 0 and of 1.
+ANY, SURE = 0.05, 0.8
+
+# fmt: off
+CHORD_PROFILES: Mapping[str, ChordProfile] = MappingProxyType({
+    #                        judge        min   max     least frame tole-  fall  min
+    #                                     Hz    Hz      sure        rance  dB    ms
+    "melody": ChordProfile("alone",       65.0, 4200.0, 0.35, 0.3,  130.0, 30.0, 60.0),
+    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 0.3,  130.0, 30.0, 60.0),
+    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 0.3,  130.0, 30.0, 60.0),
+    "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 0.3,  130.0, 30.0, 60.0),
+})
+# fmt: on
