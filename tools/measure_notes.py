@@ -38,7 +38,7 @@ from bridge.transcription.profiles import PROFILES, Profile
 ONSET_TOLERANCE_S = 0.05
 KINDS_OF_ERROR = ("missed", "octave", "pitch", "split", "ghost")
 #: Kind of solo recording -> (the part of its truth, the profile that hears it).
-SOLO = {"piano": ("melody", "mix"), "vocals": ("vocals", "vocals")}
+SOLO = {"piano": ("melody", "solo"), "vocals": ("vocals", "vocals")}
 
 Rows = NDArray[np.float64]
 

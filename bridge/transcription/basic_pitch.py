@@ -7,20 +7,24 @@ can be asked again and again.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from bridge.audio.file import AudioFile
 from bridge.engines import Hearing
 from bridge.errors import InvalidRequest
 from bridge.model import EngineId, Note
-from bridge.music.notes import one_at_a_time, without_ghosts, without_overlaps
+from bridge.music.notes import one_at_a_time, without_overlaps
 from bridge.names import USUAL_TIGHTNESS
 from bridge.progress import Progress
-from bridge.quietly import note_creation
 from bridge.transcription import packing
-from bridge.transcription.frames import Evidence
+from bridge.transcription.chords import ChordProfile
+from bridge.transcription.frames import Evidence, Found
+from bridge.transcription.judge import judges_digest
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, identity
 from bridge.transcription.polyphony import Polyphony
@@ -30,10 +34,12 @@ from bridge.transcription.velocity import as_notes, credible
 from bridge.transcription.voice import Voice
 
 #: Raised whenever the same posteriors would give other notes, so that cached ones are known to be stale.
-_DECODER = "notes2"
+_DECODER = "notes3"
 #: Two windows side by side; more gain nothing on the two cores that most of this is measured on, and take the audio
 #: program's.
 _MOST_WORKERS = 2
+
+_log = logging.getLogger(__name__)
 
 
 class BasicPitchTranscriber:
@@ -45,13 +51,13 @@ class BasicPitchTranscriber:
         How each part is heard.
     """
 
-    def __init__(self, profiles: Mapping[str, Profile] = PROFILES) -> None:
+    def __init__(self, profiles: Mapping[str, Profile | ChordProfile] = PROFILES) -> None:
         self._profiles = profiles
 
     @cached_property
     def identity(self) -> EngineId:
         """Name, version (with the decoder's and the table's) and hash of the model."""
-        table = hashlib.sha256(repr(sorted(self._profiles.items())).encode()).hexdigest()[:8]
+        table = hashlib.sha256(repr(sorted(self._profiles.items())).encode() + judges_digest()).hexdigest()[:8]
         return identity(f"{packing.VERSION}.{_DECODER}.{table}")
 
     def ear(self, profile: str) -> EngineId:
@@ -65,7 +71,6 @@ class BasicPitchTranscriber:
         import scipy.fft
         import scipy.ndimage  # noqa: F401
 
-        note_creation()
         _ = self._network
 
     @cached_property
@@ -98,7 +103,14 @@ class BasicPitchTranscriber:
         windows = evidence(audio, self._network, row, workers, progress, mix)
         return (packing.packed(window) for window in windows)
 
-    def decode(self, heard: Iterable[bytes], hearing: Hearing, tightness: float, progress: Progress) -> list[Note]:
+    def decode(
+        self,
+        heard: Iterable[bytes],
+        hearing: Hearing,
+        tightness: float,
+        progress: Progress,
+        beside: Sequence[Iterable[bytes]] = (),
+    ) -> list[Note]:
         """Notes in order of onset, none overlapping another of its pitch.
 
         Parameters
@@ -109,6 +121,8 @@ class BasicPitchTranscriber:
             With which profile notes are found, and how weak a part's share of the mix may be.
         tightness
             0 for every candidate, 0.5 for the profile as it is, 1 for only the sure ones.
+        beside
+            What `listen` gave of the other audio that `hearing` names, in that order.
 
         Raises
         ------
@@ -120,26 +134,36 @@ class BasicPitchTranscriber:
         if not 0.0 <= tightness <= 1.0:
             raise InvalidRequest(f"the tightness is 0 to 1, got {tightness:g}")
         profile = self._profile(hearing.profile).at(tightness)
-        decode: Decoder = Voice(profile) if profile.one_voice else Polyphony(profile)
-        found = list(notes_of(_windows(heard, progress), decode))
+        decode: Decoder = Polyphony(profile) if isinstance(profile, ChordProfile) else Voice(profile)
+        found = list(notes_of(_windows(heard, beside, progress), decode))
+        _log_removed(hearing.profile, found)
+        found = [note for note in found if not note.reason]
         found = credible(found, profile.least_confidence, hearing.least_level_db)
         clean = without_overlaps(as_notes(found, profile.velocity_range))
-        return one_at_a_time(clean, profile.min_note_ms / 1000.0) if profile.one_voice else without_ghosts(clean)
+        return clean if isinstance(profile, ChordProfile) else one_at_a_time(clean, profile.min_note_ms / 1000.0)
 
     def transcribe(
         self, audio: AudioFile, profile: str, progress: Progress, tightness: float = USUAL_TIGHTNESS
     ) -> list[Note]:
-        """Listen and decode, without keeping what was heard; see there."""
+        """Listen and decode, without keeping what was heard; see there. The profile must need nothing beside."""
         return self.decode(self.listen(audio, None, profile, progress), Hearing("stem", profile), tightness, progress)
 
-    def _profile(self, name: str) -> Profile:
+    def _profile(self, name: str) -> Profile | ChordProfile:
         try:
             return self._profiles[name]
         except KeyError:
             raise InvalidRequest(f"no part is called {name!r}; choose from {', '.join(self._profiles)}") from None
 
 
-def _windows(heard: Iterable[bytes], progress: Progress) -> Iterator[Evidence]:
-    for block in heard:
+def _windows(
+    heard: Iterable[bytes], beside: Sequence[Iterable[bytes]], progress: Progress
+) -> Iterator[Evidence]:
+    for block, *others in zip(heard, *beside, strict=True):
         progress.check()
-        yield packing.unpacked(block)
+        yield replace(packing.unpacked(block), beside=tuple(packing.unpacked(other) for other in others))
+
+
+def _log_removed(profile: str, found: Sequence[Found]) -> None:
+    """Say of what the network took for onsets and what is none how many there were for each reason."""
+    counts = Counter(note.reason for note in found if note.reason)
+    _log.debug("%s: %d notes, removed %s", profile, len(found) - counts.total(), dict(sorted(counts.items())))

@@ -26,12 +26,6 @@ class ChordProfile:
         Range of the fundamentals.
     least_confidence
         Notes less probable than that are dropped, 0 to 1.
-    frame_threshold
-        Posterior, 0 to 1, down to which a note sounds.
-    tolerance_ms
-        How long a note may dip below `frame_threshold` without ending.
-    fall_db
-        How far a note's level may fall from its peak before it has ended, whatever the posterior says.
     min_note_ms
         No note is shorter.
     velocity_range
@@ -42,9 +36,6 @@ class ChordProfile:
     min_hz: float
     max_hz: float
     least_confidence: float
-    frame_threshold: float
-    tolerance_ms: float
-    fall_db: float
     min_note_ms: float
     velocity_range: tuple[int, int] = (20, 120)
 
@@ -77,11 +68,11 @@ ANY, SURE = 0.05, 0.8
 
 # fmt: off
 CHORD_PROFILES: Mapping[str, ChordProfile] = MappingProxyType({
-    #                        judge        min   max     least frame tole-  fall  min
-    #                                     Hz    Hz      sure        rance  dB    ms
-    "melody": ChordProfile("alone",       65.0, 4200.0, 0.35, 0.3,  130.0, 30.0, 60.0),
-    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 0.3,  130.0, 30.0, 60.0),
-    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 0.3,  130.0, 30.0, 60.0),
-    "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 0.3,  130.0, 30.0, 60.0),
+    #                        judge        min   max     least min
+    #                                     Hz    Hz      sure  ms
+    "melody": ChordProfile("alone",       65.0, 4200.0, 0.30, 60.0),
+    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 60.0),
+    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 60.0),
+    "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 60.0),
 })
 # fmt: on

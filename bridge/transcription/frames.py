@@ -7,7 +7,7 @@ window and its place in it, never from a frame rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -79,16 +79,22 @@ class Evidence:
 
     def __getitem__(self, frames: slice) -> Evidence:
         arrays = {name: getattr(self, name)[frames] for name in _ARRAYS}
-        return Evidence(**arrays, beside=tuple(other[frames] for other in self.beside))
+        return evidence_of(arrays, tuple(other[frames] for other in self.beside))
 
 
 _ARRAYS = tuple(field.name for field in fields(Evidence) if field.name != "beside")
 
 
+def evidence_of(arrays: Mapping[str, Matrix], beside: tuple[Evidence, ...] = ()) -> Evidence:
+    """Evidence from its arrays by name."""
+    note, onset, contour, level_db, period, power_db = (arrays[name] for name in _ARRAYS)
+    return Evidence(note, onset, contour, level_db, period, power_db, beside)
+
+
 def joined(pieces: Sequence[Evidence]) -> Evidence:
     """One after the other."""
     arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in _ARRAYS}
-    return Evidence(**arrays, beside=tuple(map(joined, zip(*(piece.beside for piece in pieces), strict=True))))
+    return evidence_of(arrays, tuple(map(joined, zip(*(piece.beside for piece in pieces), strict=True))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""How probable it is that a note begins at a candidate: a small network over what the evidence says of it.
+"""How probable it is that a note begins at a candidate, or still sounds: small networks over what the evidence says.
 
-Three judges are kept in ``judges.npz``, made by ``make tune`` (docs/reference/note-judges.md): ``alone`` for a part
-that hardly anything else sounds with, ``separated`` for one in a rough stem, its mix and the stem beside it, and
-``mixed`` for all the pitched notes of a mix.
+They are kept in ``judges.npz``, made by ``make tune`` (docs/reference/note-judges.md): ``alone`` for a part that hardly
+anything else sounds with, ``separated`` for one in a rough stem, its mix and the stem beside it, ``mixed`` for all the
+pitched notes of a mix, and ``ends`` for where notes end (`bridge.transcription.endings`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from bridge.transcription.frames import Evidence, Matrix
 #: Standard deviations from the mean at which a fact is cut off, as in training.
 _FURTHEST = 6.0
 _FILE = "judges.npz"
+#: The judge of endings.
+ENDS = "ends"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judge:
-    """A network of two hidden layers.
+    """A network with hidden layers.
 
     Attributes
     ----------

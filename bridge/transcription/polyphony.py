@@ -7,7 +7,8 @@ probable it is given all that the evidence says of it and of the pitches it may 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from bridge.transcription.candidates import Candidates, candidates
 from bridge.transcription.chords import ChordProfile
-from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, Matrix, described, frames_of
-from bridge.transcription.judge import facts_of, judge_named
+from bridge.transcription.endings import Levels, ends
+from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described, frames_of
+from bridge.transcription.judge import ENDS, Judge, facts_of, judge_named
 
 _TOGETHER = 4  # frames (46 ms) within which onsets are at the same time
 #: Semitones from a note to its harmonics 2 to 6.
@@ -38,11 +40,19 @@ class Reason(StrEnum):
 
 
 class Polyphony:
-    """Finds notes as one profile asks."""
+    """Finds notes as one profile asks.
 
-    def __init__(self, profile: ChordProfile) -> None:
-        self._profile = profile
-        self._judge = judge_named(profile.judge)
+    Parameters
+    ----------
+    profile
+        How the part is heard.
+    judges
+        By name; those of the package where not given.
+    """
+
+    def __init__(self, profile: ChordProfile, judges: Mapping[str, Judge] | None = None) -> None:
+        named = judge_named if judges is None else judges.__getitem__
+        self._profile, self._judge, self._ends = profile, named(profile.judge), named(ENDS)
         self._shortest = max(1, frames_of(profile.min_note_ms))
 
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
@@ -61,44 +71,28 @@ class Polyphony:
         at = candidates(onsets, *self._profile.keys)
         probable = self._judge(facts_of((known, *known.beside), at)) if len(at.frame) else np.zeros(0, np.float32)
         kept = _surest(at, probable, self._profile.least_confidence, self._shortest)
-        notes = [*self._notes(known, at, probable, kept), *self._held(known, at, kept, sounding)]
-        lost = (_STRIKING <= onsets[at]) & (probable < self._profile.least_confidence)
-        removed = [self._removed(known, at, place, probable, notes) for place in np.flatnonzero(lost)]
+        notes = [*self._notes(known, at, probable, kept, sounding)]
+        lost = (onsets[at] >= _STRIKING) & (probable < self._profile.least_confidence)
+        removed = [self._removed(known, at, place, probable, notes) for place in np.flatnonzero(lost).tolist()]
         return sorted([*notes, *removed], key=lambda note: (note.start, note.pitch))
 
     def _notes(
-        self, known: Evidence, at: Candidates, probable: NDArray[np.float32], kept: Sequence[int]
-    ) -> list[Found]:
-        following = _following(at, kept, len(known))
-        return [
-            replace(
-                self._found(known, int(at.frame[place]), following[place], int(at.key[place])),
-                judged=float(probable[place]),
-            )
-            for place in kept
-        ]
-
-    def _held(self, known: Evidence, at: Candidates, kept: Sequence[int], sounding: Collection[int]) -> list[Found]:
-        """The notes that sound from before."""
-        first = {key: len(known) for key in (pitch - LOWEST_PITCH for pitch in sounding)}
-        for place in kept:
-            key = int(at.key[place])
-            if key in first:
-                first[key] = min(first[key], int(at.frame[place]))
-        return [self._found(known, 0, until, key) for key, until in first.items() if until > 0]
-
-    def _found(self, known: Evidence, start: int, until: int, key: int) -> Found:
-        """The note that begins at `start`; it ends at the frame `until` at the latest."""
-        profile = self._profile
-        sounds = known.note[start:until, key] >= profile.frame_threshold
-        if known.beside:  # a rough stem has holes that its mix has not
-            sounds |= known.beside[0].note[start:until, key] >= profile.frame_threshold
-        length = min(
-            _until_silence(sounds, frames_of(profile.tolerance_ms)),
-            _until_fallen(known.level_db[start:until, key], profile.fall_db),
-        )
-        end = min(until, start + max(length, self._shortest))
-        return described(known, start, max(end, start + 1), key + LOWEST_PITCH)
+        self,
+        known: Evidence,
+        at: Candidates,
+        probable: NDArray[np.float32],
+        kept: Sequence[int],
+        sounding: Collection[int],
+    ) -> Iterator[Found]:
+        """The kept candidates and what sounds from before, each with its end."""
+        begun = [(0, pitch - LOWEST_PITCH, 0.0) for pitch in sounding]
+        begun += [(int(at.frame[place]), int(at.key[place]), float(probable[place])) for place in kept]
+        spans = _spans(begun, len(known))
+        ended = ends(Levels(known), spans, self._ends)
+        for (_, _, judged), (start, until, key), end in zip(begun, spans, ended, strict=True):
+            if until > start:
+                end = min(until, max(end, start + self._shortest))
+                yield replace(described(known, start, end, key + LOWEST_PITCH), judged=judged)
 
     def _removed(
         self, known: Evidence, at: Candidates, place: int, probable: NDArray[np.float32], notes: Sequence[Found]
@@ -133,26 +127,15 @@ def _surest(at: Candidates, probable: NDArray[np.float32], least: float, apart: 
     return sorted(kept)
 
 
-def _following(at: Candidates, kept: Sequence[int], frames: int) -> dict[int, int]:
-    """By place, the frame at which the next note of its key begins; `frames` where none does."""
-    following, next_of = {}, dict[int, int]()
-    for place in sorted(kept, key=lambda place: -int(at.frame[place])):
-        key = int(at.key[place])
-        following[place] = next_of.get(key, frames)
-        next_of[key] = int(at.frame[place])
-    return following
-
-
-def _until_silence(sounds: NDArray[np.bool_], tolerance: int) -> int:
-    """Frames up to the first gap of more than `tolerance` frames."""
-    heard = np.flatnonzero(sounds)
-    if not len(heard) or heard[0] > tolerance:
-        return 0
-    gaps = np.flatnonzero(np.diff(heard) > tolerance)
-    return int(heard[gaps[0]] if len(gaps) else heard[-1]) + 1
-
-
-def _until_fallen(level_db: Matrix, fall_db: float) -> int:
-    """Frames up to where the level is `fall_db` below the highest before."""
-    fallen = level_db < np.maximum.accumulate(level_db) - fall_db
-    return int(fallen.argmax()) if fallen.any() else len(level_db)
+def _spans(begun: Sequence[tuple[int, int, float]], frames: int) -> list[tuple[int, int, int]]:
+    """(start, frame at which the next note of its key begins, key) of each; `frames` where none does."""
+    starts: dict[int, list[int]] = {}
+    for start, key, _ in begun:
+        starts.setdefault(key, []).append(start)
+    for of_key in starts.values():
+        of_key.sort()
+    spans = []
+    for start, key, _ in begun:
+        place = bisect_right(starts[key], start)
+        spans.append((start, starts[key][place] if place < len(starts[key]) else frames, key))
+    return spans

@@ -122,11 +122,11 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
 #: heard. With it, two instrumentals of three give under ten notes instead of over fifty.
 LEAST_SUNG_DB = -18.0
 
-#: How each part of a song is heard, by what separated it. With the built-in separator, stem and mix are close on songs
-#: without voices: F of bass 0.47 in the stem, 0.48 in the mix, with better offsets; of the melody 0.44 in both. Its
-#: melody stem is taken because it holds less of the voice and the bass. Its vocals have instruments in them, so their
-#: waveform's period says nothing (profile ``sung``): where the notes of the true vocal stems are taken for the truth,
-#: F is 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
+#: How each part of a song is heard, by what separated it. With the built-in separator, stem and mix are about as good,
+#: each for other notes: its bass is heard in the mix, and its melody's notes are judged by what stem, mix and the stem of
+#: the vocals say together. Its vocals have instruments in them, so their waveform's period says nothing (profile
+#: ``sung``): where the notes of the true vocal stems are taken for the truth, F is 0.26 so, against 0.12 as a solo voice
+#: is heard (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
     {
         "neural": MappingProxyType(
@@ -139,12 +139,12 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
         "builtin": MappingProxyType(
             {
                 "bass": Hearing("mix", "bass"),
-                "melody": Hearing("stem", "melody"),
+                "melody": Hearing("stem", "rough", beside=("mix", "vocals")),
                 "vocals": Hearing("stem", "sung", LEAST_SUNG_DB),
             }
         ),
         "none": MappingProxyType(
-            {"bass": Hearing("mix", "bass"), "melody": Hearing("mix", "melody"), "vocals": Hearing("mix", "sung")}
+            {"bass": Hearing("mix", "bass"), "melody": Hearing("mix", "mix"), "vocals": Hearing("mix", "sung")}
         ),
     }
 )
@@ -153,7 +153,7 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
 SOLO_HEARINGS: Mapping[str, Hearing] = MappingProxyType(
     {
         "bass": Hearing("stem", "bass"),
-        "melody": Hearing("stem", "mix"),
+        "melody": Hearing("stem", "solo"),
         "vocals": Hearing("stem", "vocals"),
     }
 )

@@ -1,9 +1,11 @@
 """Choose the pitched parts' parameters on rendered recordings with exact truth.
 
-usage: python -m tools.tune make|separate [options]
+usage: python -m tools.tune make|separate|judge|fit [options]
 
 make      renders the cases, once
 separate  separates each song with the built-in separator, once
+judge     prints F by the numbers of the table of profiles, on songs that the judges don't know
+fit       makes the judges from all cases and writes them into the package
 """
 
 from __future__ import annotations
@@ -13,7 +15,13 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from tools.tune.cases import make_cases
+from tools.tune.examples import lessons
+from tools.tune.fit import as_arrays, judges_of
+from tools.tune.grid import print_grid
 from tools.tune.separate import separate_songs
 
 #: Where Debian's packages fluid-soundfont-gm and musescore-general-soundfont-small lie. The first plays every other
@@ -26,6 +34,7 @@ SEED = 7
 def main(arguments: list[str] | None = None) -> None:
     """Do what the command line (or `arguments`) asks for."""
     options = _options(arguments)
+    torch.set_num_threads(options.threads)
     songs = options.samples / "freedoom_midi"
     if not songs.is_dir():
         sys.exit(f"skipped: {songs} is not there; name the folder of the material with --samples")
@@ -36,14 +45,21 @@ def main(arguments: list[str] | None = None) -> None:
         make_cases(songs, fonts, options.work / "cases", COUNTS, SEED)
     elif options.verb == "separate":
         separate_songs(options.work / "cases", options.work / "stems")
+    elif options.verb == "judge":
+        print_grid(list(lessons(options.work)))
+    elif options.verb == "fit":
+        np.savez(options.target, **as_arrays(judges_of(list(lessons(options.work)))))
+        print(f"{options.target}: {options.target.stat().st_size / 1e3:.0f} kB")
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=("make", "separate"))
+    parser.add_argument("verb", choices=("make", "separate", "judge", "fit"))
     default = os.environ.get("STEMBRIDGE_TRAIN", "../shared/train")
     parser.add_argument("--samples", type=Path, default=Path(default), help="the folder that holds freedoom_midi")
     parser.add_argument("--work", type=Path, default=Path("build/tune"), help="where everything made is kept")
+    parser.add_argument("--target", type=Path, default=Path("bridge/transcription/judges.npz"))
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--fonts", type=Path, nargs="*", default=FONTS)
     return parser.parse_args(arguments)
 
