@@ -127,13 +127,15 @@ class BasicPitchTranscriber:
         Raises
         ------
         InvalidRequest
-            There is no such profile, or no such tightness.
+            There is no such profile or tightness, or the profile needs other evidence beside.
         Cancelled
             Through `progress`.
         """
         if not 0.0 <= tightness <= 1.0:
             raise InvalidRequest(f"the tightness is 0 to 1, got {tightness:g}")
         profile = self._profile(hearing.profile).at(tightness)
+        if isinstance(profile, ChordProfile) and len(beside) != profile.beside:
+            raise InvalidRequest(f"{hearing.profile!r} is heard with {profile.beside} recordings beside its own")
         decode: Decoder = Polyphony(profile) if isinstance(profile, ChordProfile) else Voice(profile)
         found = list(notes_of(_windows(heard, beside, progress), decode))
         _log_removed(hearing.profile, found)

@@ -30,6 +30,11 @@ class ChordProfile:
         No note is shorter.
     velocity_range
         Lowest and highest velocity written.
+    beside
+        How many pieces of other evidence the judge asks for: none, or the mix and the stem of the vocals.
+    found_from
+        Confidence from which candidates shape the notes about them, where that is lower than `least_confidence`: what
+        a user leaves out doesn't make other notes longer.
     """
 
     judge: str
@@ -38,6 +43,13 @@ class ChordProfile:
     least_confidence: float
     min_note_ms: float
     velocity_range: tuple[int, int] = (20, 120)
+    beside: int = 0
+    found_from: float = 1.0
+
+    @property
+    def one_voice(self) -> bool:
+        """Whether the part sounds one note at a time: no."""
+        return False
 
     @property
     def periodicity(self) -> float:
@@ -60,7 +72,8 @@ class ChordProfile:
             `SURE`.
         """
         end = ANY if tightness < 0.5 else SURE
-        return replace(self, least_confidence=self.least_confidence + abs(2.0 * tightness - 1.0) * (end - self.least_confidence))
+        least = self.least_confidence + abs(2.0 * tightness - 1.0) * (end - self.least_confidence)
+        return replace(self, least_confidence=least, found_from=min(self.least_confidence, self.found_from))
 
 
 #: Least probability of notes at a tightness of 0 and of 1.
@@ -72,7 +85,7 @@ CHORD_PROFILES: Mapping[str, ChordProfile] = MappingProxyType({
     #                                     Hz    Hz      sure  ms
     "melody": ChordProfile("alone",       65.0, 4200.0, 0.30, 60.0),
     "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 60.0),
-    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 60.0),
+    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 60.0, beside=2),
     "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 60.0),
 })
 # fmt: on

@@ -53,6 +53,7 @@ class Polyphony:
     def __init__(self, profile: ChordProfile, judges: Mapping[str, Judge] | None = None) -> None:
         named = judge_named if judges is None else judges.__getitem__
         self._profile, self._judge, self._ends = profile, named(profile.judge), named(ENDS)
+        self._least = min(profile.least_confidence, profile.found_from)
         self._shortest = max(1, frames_of(profile.min_note_ms))
 
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
@@ -70,9 +71,9 @@ class Polyphony:
         onsets = known.onset if not known.beside else np.maximum(known.onset, known.beside[0].onset)
         at = candidates(onsets, *self._profile.keys)
         probable = self._judge(facts_of((known, *known.beside), at)) if len(at.frame) else np.zeros(0, np.float32)
-        kept = _surest(at, probable, self._profile.least_confidence, self._shortest)
+        kept = _surest(at, probable, self._least, self._shortest)
         notes = [*self._notes(known, at, probable, kept, sounding)]
-        lost = (onsets[at] >= _STRIKING) & (probable < self._profile.least_confidence)
+        lost = (onsets[at] >= _STRIKING) & (probable < self._least)
         removed = [self._removed(known, at, place, probable, notes) for place in np.flatnonzero(lost).tolist()]
         return sorted([*notes, *removed], key=lambda note: (note.start, note.pitch))
 

@@ -26,7 +26,9 @@ from tools.tune.songs import (
     pedalled,
     sung,
     truth_of,
+    unhurried,
 )
+from tools.tune.tones import play
 
 LENGTH_S = 28.0
 _PEAK = 0.8
@@ -40,7 +42,7 @@ def make_cases(songs: Path, fonts: Sequence[Path], target: Path, counts: Mapping
     Parameters
     ----------
     counts
-        How many of the kinds ``song``, ``piano`` and ``vocals``.
+        How many of the kinds ``song``, ``piano``, ``vocals`` and ``tones``.
     """
     names = sorted(path for path in songs.glob("*.mid"))
     order = np.random.default_rng(seed).permutation(len(names))
@@ -67,7 +69,7 @@ def _make(song: Path, kind: str, font: Path, case: Path, rng: Rng) -> bool:
     for folder in ("stems", "truth"):
         (case / folder).mkdir(parents=True)
     try:
-        done = {"song": _song, "piano": _piano, "vocals": _vocals}[kind](excerpt, font, case, rng)
+        done = {"song": _song, "piano": _piano, "vocals": _vocals, "tones": _tones}[kind](excerpt, font, case, rng)
     except (subprocess.SubprocessError, OSError) as error:
         print(f"{song.name} is left out: {error}")
         done = False
@@ -114,14 +116,14 @@ def _song(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
 
 
 def _piano(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
-    """The same song at the piano, every other time with the pedal."""
+    """The same song at the piano, every other time with the pedal. The truth is what the hands do: keys let go under a
+    held pedal sound on, but nobody would write them so."""
     notes = at_the_piano(excerpt, rng)
     if len(notes) < 60:
         return False
-    if rng.random() < 0.5:
-        notes = pedalled(notes, 240.0 / excerpt.tempo_bpm)
+    sounding = pedalled(notes, 240.0 / excerpt.tempo_bpm) if rng.random() < 0.5 else notes
     program = int(rng.choice(_PIANOS))
-    sound = _rendered([Voice(0, program, {}, notes)], font)
+    sound = _rendered([Voice(0, program, {}, sounding)], font)
     _write_audio(case, {"melody": sound}, stems=False)
     _write_notes(case / "truth" / "melody.tsv", sorted(notes))
     return True
@@ -137,6 +139,17 @@ def _vocals(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
         return False
     _write_audio(case, {"vocals": _sung(notes, rng)}, stems=False)
     _write_notes(case / "truth" / "vocals.tsv", notes)
+    return True
+
+
+def _tones(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
+    """The song on made-up instruments, as busy as a piano piece."""
+    voices = unhurried(excerpt)
+    notes = truth_of(voices)
+    if len(notes) < 60:
+        return False
+    _write_audio(case, {"melody": play(voices, LENGTH_S, RATE, rng)}, stems=False)
+    _write_notes(case / "truth" / "melody.tsv", notes)
     return True
 
 

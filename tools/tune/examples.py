@@ -72,8 +72,10 @@ def lessons(work: Path) -> Iterator[Lesson]:
             }.items()
             if audio.exists() and "melody" in truth
         }
-        if about["kind"] == "piano":
+        if about["kind"] in ("piano", "tones"):
             yield _lesson("alone", song, f"{case.name} alone", (heard["mix"],), truth["melody"], "solo")
+        if about["kind"] == "tones":
+            yield _lesson("mixed", song, f"{case.name} mix", (heard["mix"],), truth["melody"], "mix")
         if about["kind"] == "song":
             yield _lesson("alone", song, f"{case.name} true stem", (heard["true"],), truth["melody"], "melody")
             everything = np.concatenate(list(truth.values()))

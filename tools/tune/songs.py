@@ -126,13 +126,19 @@ def sung(voice: Voice) -> Voice:
     return replace(voice, notes=notes)
 
 
+def unhurried(excerpt: Excerpt) -> list[Voice]:
+    """The pitched voices without the busiest, which are strummed chords."""
+    voices = sorted((*excerpt.part("bass"), *excerpt.part("melody")), key=lambda voice: len(voice.notes))
+    kept: list[Voice] = []
+    for voice in voices:
+        if sum(len(other.notes) for other in kept) + len(voice.notes) <= _MOST_AT_THE_PIANO:
+            kept.append(voice)
+    return kept
+
+
 def at_the_piano(excerpt: Excerpt, rng: Rng) -> tuple[Played, ...]:
     """The pitched voices as one pianist might play them: at most two hands, unisons once, uneven, with phrasing."""
-    voices = sorted((*excerpt.part("bass"), *excerpt.part("melody")), key=lambda voice: len(voice.notes))
-    pitched: list[Played] = []
-    for voice in voices:  # the busiest, which are strummed chords, are left out
-        if len(pitched) + len(voice.notes) <= _MOST_AT_THE_PIANO:
-            pitched += voice.notes
+    pitched = [note for voice in unhurried(excerpt) for note in voice.notes]
     notes = sorted(set(_without_unisons(pitched)))
     kept: list[Played] = []
     for note in notes:
