@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bridge.audio.file import AudioFile
-from bridge.model import BeatGrid, EngineId, Note, Samples
+from bridge.model import BeatGrid, Decoded, EngineId, Note, Samples
 from bridge.progress import Progress
 
 #: Parts of one stretch of audio, each float32 (samples, channels), all of one length.
@@ -83,10 +83,11 @@ class PitchTranscriber(Protocol):
         tightness: float,
         progress: Progress,
         beside: Sequence[Iterable[bytes]] = (),
-    ) -> list[Note]:
+    ) -> Decoded:
         """Notes in order of onset from what was heard, in a tenth of the time that listening took, or less.
 
-        `beside` is what was heard in the other audio that `hearing` names, in that order. `tightness` is 0 for every candidate, 0.5 for what is likely right, 1 for only the sure ones.
+        `beside` is what was heard in the other audio that `hearing` names, in that order. `tightness` is 0 for every
+        candidate, 0.5 for what is likely right, 1 for only the sure ones.
         """
 
 

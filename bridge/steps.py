@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from bridge.audio.stems import stem_format, write_stems
 from bridge.cache import Cache, key_of
 from bridge.engines import BeatTracker, DrumEngine, Hearing, PartBlock, PitchTranscriber, Separator
 from bridge.errors import Cancelled
-from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, EngineId, Note
+from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Decoded, EngineId, Note, Removed
 from bridge.progress import Progress
 from bridge.write import heard as heard_files
 from bridge.write import notes as note_files
@@ -153,6 +153,7 @@ class Steps:
         self.timings_s: dict[str, float] = {}
         self._components: Mapping[str, AudioFile] = {}
         self._heard: dict[_Listening, Path] = {}
+        self._removed: dict[str, tuple[Removed, ...]] = {}
         self._part_found: PartListener | None = None
 
     @property
@@ -206,7 +207,7 @@ class Steps:
         """Beats and notes of all parts, from the cache or by listening; tells each part when it is known."""
         self._part_found = part_found
         grid = self._kept(self._grid_key, lambda data: msgspec.json.decode(data, type=BeatGrid))
-        notes = {part: self._kept(self._notes_key(part), note_files.decode) for part in self.parts}
+        notes = {part: self._kept(self._notes_key(part), partial(self._remembered, part)) for part in self.parts}
         for part, known in notes.items():
             if known is not None:
                 self._tell(part, known)
@@ -262,7 +263,8 @@ class Steps:
 
     def _findings(self, part: str, notes: list[Note]) -> PartFindings:
         engine = self._engines.drums.identity if part == "drums" else self._engines.pitch.identity
-        return PartFindings(notes, self._engines.hearings[part].source, engine)
+        hearing = self._engines.hearings[part]
+        return PartFindings(notes, hearing.source, engine, hearing.beside, self._removed.get(part, ()))
 
     # ---- how the steps are done
 
@@ -302,7 +304,7 @@ class Steps:
         audio = self._heard_in("drums")
         pieces = {name: self._components[name] for name in COMPONENTS if name in self._components}
         with self._step("notes drums") as progress:
-            return self._keep_notes("drums", self._engines.drums.transcribe(audio, pieces, progress))
+            return self._keep_notes("drums", Decoded(self._engines.drums.transcribe(audio, pieces, progress)))
 
     def _pitched_notes(self, part: str) -> list[Note]:
         hearing, tightness = self._engines.hearings[part], self._request.tightness
@@ -314,8 +316,8 @@ class Steps:
                 if one not in self._heard:
                     self._heard[one] = self._listen_to(one, progress)
             own, *beside = (heard_files.read(self._heard[one]) for one in listenings)
-            notes = self._engines.pitch.decode(own, hearing, tightness, progress, beside)
-        return self._keep_notes(part, notes)
+            decoded = self._engines.pitch.decode(own, hearing, tightness, progress, beside)
+        return self._keep_notes(part, decoded)
 
     def _listenings(self, part: str) -> tuple[_Listening, ...]:
         """What must be heard for a part's notes, its own audio first."""
@@ -353,12 +355,18 @@ class Steps:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _keep_notes(self, part: str, notes: list[Note]) -> list[Note]:
+    def _keep_notes(self, part: str, decoded: Decoded) -> list[Note]:
         """Keep notes in the cache; gives them as they will come back from there, so that both ways have one result."""
-        data = note_files.encode(part, notes)
+        data = note_files.encode(part, decoded.notes, decoded.removed)
         self._cache.store_bytes(self._notes_key(part), data)
-        notes = note_files.decode(data)
+        notes = self._remembered(part, data)
         self._tell(part, notes)
+        return notes
+
+    def _remembered(self, part: str, data: bytes) -> list[Note]:
+        """The notes in what was kept of a part; what else it holds is put by for the result."""
+        notes = note_files.decode(data)
+        self._removed[part] = note_files.removed_in(data)
         return notes
 
     def _tell(self, part: str, notes: Sequence[Note]) -> None:

@@ -7,9 +7,7 @@ can be asked again and again.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -17,20 +15,20 @@ from functools import cached_property
 from bridge.audio.file import AudioFile
 from bridge.engines import Hearing
 from bridge.errors import InvalidRequest
-from bridge.model import EngineId, Note
+from bridge.model import Decoded, EngineId, Note, Removed
 from bridge.music.notes import one_at_a_time, without_overlaps
 from bridge.names import USUAL_TIGHTNESS
 from bridge.progress import Progress
 from bridge.transcription import packing
 from bridge.transcription.chords import ChordProfile
-from bridge.transcription.frames import Evidence, Found
+from bridge.transcription.frames import Evidence, Found, frame_time_s
 from bridge.transcription.judge import judges_digest
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, identity
 from bridge.transcription.polyphony import Polyphony
 from bridge.transcription.profiles import PROFILES, Profile
 from bridge.transcription.stretches import Decoder, notes_of
-from bridge.transcription.velocity import as_notes, credible
+from bridge.transcription.velocity import as_notes, confidence, credible
 from bridge.transcription.voice import Voice
 
 #: Raised whenever the same posteriors would give other notes, so that cached ones are known to be stale.
@@ -38,8 +36,6 @@ _DECODER = "notes3"
 #: Two windows side by side; more gain nothing on the two cores that most of this is measured on, and take the audio
 #: program's.
 _MOST_WORKERS = 2
-
-_log = logging.getLogger(__name__)
 
 
 class BasicPitchTranscriber:
@@ -110,8 +106,8 @@ class BasicPitchTranscriber:
         tightness: float,
         progress: Progress,
         beside: Sequence[Iterable[bytes]] = (),
-    ) -> list[Note]:
-        """Notes in order of onset, none overlapping another of its pitch.
+    ) -> Decoded:
+        """Notes in order of onset, none overlapping another of its pitch, and what looked like one and is none.
 
         Parameters
         ----------
@@ -138,17 +134,20 @@ class BasicPitchTranscriber:
             raise InvalidRequest(f"{hearing.profile!r} is heard with {profile.beside} recordings beside its own")
         decode: Decoder = Polyphony(profile) if isinstance(profile, ChordProfile) else Voice(profile)
         found = list(notes_of(_windows(heard, beside, progress), decode))
-        _log_removed(hearing.profile, found)
+        removed = tuple(_as_removed(note) for note in found if note.reason)
         found = [note for note in found if not note.reason]
         found = credible(found, profile.least_confidence, hearing.least_level_db)
-        clean = without_overlaps(as_notes(found, profile.velocity_range))
-        return clean if isinstance(profile, ChordProfile) else one_at_a_time(clean, profile.min_note_ms / 1000.0)
+        notes = without_overlaps(as_notes(found, profile.velocity_range))
+        if not isinstance(profile, ChordProfile):
+            notes = one_at_a_time(notes, profile.min_note_ms / 1000.0)
+        return Decoded(notes, removed)
 
     def transcribe(
         self, audio: AudioFile, profile: str, progress: Progress, tightness: float = USUAL_TIGHTNESS
     ) -> list[Note]:
         """Listen and decode, without keeping what was heard; see there. The profile must need nothing beside."""
-        return self.decode(self.listen(audio, None, profile, progress), Hearing("stem", profile), tightness, progress)
+        heard = self.listen(audio, None, profile, progress)
+        return self.decode(heard, Hearing("stem", profile), tightness, progress).notes
 
     def _profile(self, name: str) -> Profile | ChordProfile:
         try:
@@ -157,15 +156,11 @@ class BasicPitchTranscriber:
             raise InvalidRequest(f"no part is called {name!r}; choose from {', '.join(self._profiles)}") from None
 
 
-def _windows(
-    heard: Iterable[bytes], beside: Sequence[Iterable[bytes]], progress: Progress
-) -> Iterator[Evidence]:
+def _windows(heard: Iterable[bytes], beside: Sequence[Iterable[bytes]], progress: Progress) -> Iterator[Evidence]:
     for block, *others in zip(heard, *beside, strict=True):
         progress.check()
         yield replace(packing.unpacked(block), beside=tuple(packing.unpacked(other) for other in others))
 
 
-def _log_removed(profile: str, found: Sequence[Found]) -> None:
-    """Say of what the network took for onsets and what is none how many there were for each reason."""
-    counts = Counter(note.reason for note in found if note.reason)
-    _log.debug("%s: %d notes, removed %s", profile, len(found) - counts.total(), dict(sorted(counts.items())))
+def _as_removed(found: Found) -> Removed:
+    return Removed(frame_time_s(found.start), found.pitch, confidence(found), found.reason)

@@ -123,10 +123,10 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
 LEAST_SUNG_DB = -18.0
 
 #: How each part of a song is heard, by what separated it. With the built-in separator, stem and mix are about as good,
-#: each for other notes: its bass is heard in the mix, and its melody's notes are judged by what stem, mix and the stem of
-#: the vocals say together. Its vocals have instruments in them, so their waveform's period says nothing (profile
-#: ``sung``): where the notes of the true vocal stems are taken for the truth, F is 0.26 so, against 0.12 as a solo voice
-#: is heard (octaves folded, 100 ms).
+#: each for other notes: its bass is heard in the mix, and its melody's notes are judged by what stem, mix and the stem
+#: of the vocals say together. Its vocals have instruments in them, so their waveform's period says nothing (profile
+#: ``sung``): where the notes of the true vocal stems are taken for the truth, F is 0.26 so, against 0.12 as a solo
+#: voice is heard (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
     {
         "neural": MappingProxyType(

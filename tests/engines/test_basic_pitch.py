@@ -186,7 +186,7 @@ def test_tightness_goes_from_every_candidate_to_the_sure_ones(
     audio = audio_file(tmp_path, (sound(CHORDS, 22050, 5.0) + noise).astype(np.float32), 22050)
     heard = list(transcriber.listen(audio, None, "mix", Progress()))
     steps = [
-        transcriber.decode(heard, Hearing("stem", "mix"), tightness, Progress())
+        transcriber.decode(heard, Hearing("stem", "mix"), tightness, Progress()).notes
         for tightness in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
     counts = [len(notes) for notes in steps]
@@ -209,10 +209,10 @@ def test_notes_over_which_the_stem_is_weak_in_its_mix_are_dropped(
     loud = np.random.default_rng(1).standard_normal(len(stem)) * 1.5 * (np.arange(len(stem)) > 2.45 * 22050)
     mix = audio_file(tmp_path, (stem + loud).astype(np.float32), 22050, "mix.wav")
     heard = list(transcriber.listen(audio_file(tmp_path, stem, 22050), mix, "sung", Progress()))
-    kept = transcriber.decode(heard, Hearing("stem", "sung", -18.0), 0.5, Progress())
+    kept = transcriber.decode(heard, Hearing("stem", "sung", -18.0), 0.5, Progress()).notes
     assert hits(SUNG[:4], kept) >= 3
     assert not [note for note in kept if note.onset_s > 2.45]
-    assert hits(SUNG[4:], transcriber.decode(heard, Hearing("stem", "sung"), 0.5, Progress())) >= 3
+    assert hits(SUNG[4:], transcriber.decode(heard, Hearing("stem", "sung"), 0.5, Progress()).notes) >= 3
 
 
 def test_progress_rises_and_cancelling_stops_at_the_next_window(

@@ -18,7 +18,11 @@ def test_the_ranges_are_those_of_the_parts() -> None:
     ranges = {part: (profile.min_hz, profile.max_hz) for part, profile in PROFILES.items()}
     voice = (80, 4000)
     melody, all_keys = (65, 4200), (27.5, 4200)
-    assert {part: ranges[part] for part in ("bass", "vocals", "sung")} == {"bass": (30, 500), "vocals": voice, "sung": voice}
+    assert {part: ranges[part] for part in ("bass", "vocals", "sung")} == {
+        "bass": (30, 500),
+        "vocals": voice,
+        "sung": voice,
+    }
     assert {part: ranges[part] for part in CHORD_PROFILES} == {
         "melody": melody,
         "rough": melody,

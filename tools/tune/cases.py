@@ -108,7 +108,12 @@ def _song(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
     _write_audio(case, stems)
     _write_notes(case / "truth" / "bass.tsv", truth_of(excerpt.part("bass")))
     _write_notes(case / "truth" / "melody.tsv", truth_of(melody))
-    hits = sorted((note.onset_s, DRUM_CLASS[note.pitch]) for voice in excerpt.part("drums") for note in voice.notes if note.pitch in DRUM_CLASS)
+    hits = sorted(
+        (note.onset_s, DRUM_CLASS[note.pitch])
+        for voice in excerpt.part("drums")
+        for note in voice.notes
+        if note.pitch in DRUM_CLASS
+    )
     (case / "truth" / "drums.tsv").write_text("".join(f"{at:.4f}\t{name}\n" for at, name in hits))
     beats = np.arange(0.0, LENGTH_S, 60.0 / excerpt.tempo_bpm)
     (case / "truth" / "beats.txt").write_text("".join(f"{beat:.4f}\n" for beat in beats))
@@ -117,7 +122,8 @@ def _song(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
 
 def _piano(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
     """The same song at the piano, every other time with the pedal. The truth is what the hands do: keys let go under a
-    held pedal sound on, but nobody would write them so."""
+    held pedal sound on, but nobody would write them so.
+    """
     notes = at_the_piano(excerpt, rng)
     if len(notes) < 60:
         return False

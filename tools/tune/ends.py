@@ -39,7 +39,11 @@ def _of_lesson(lesson: Lesson) -> Iterator[Frames]:
         truth = lesson.truth[lesson.truth[:, 2] == key + LOWEST_PITCH]
         offset_s = truth[np.abs(truth[:, 0] - times[start]).argmin(), 1]
         later = onsets[0][(onsets[1] == key) & (onsets[0] > start)]
-        until = min(int(later.min(initial=length)), start + LONGEST_FRAMES, int(np.searchsorted(times, offset_s)) + _AFTER_FRAMES)
+        until = min(
+            int(later.min(initial=length)),
+            start + LONGEST_FRAMES,
+            int(np.searchsorted(times, offset_s)) + _AFTER_FRAMES,
+        )
         at = times[start:until]
         sure = np.where(np.abs(at - offset_s) < _UNSURE_S, _UNSURE_WEIGHT, 1.0)
         weight = sure / np.sqrt(1.0 + (at - times[start]) / _LATE_S)

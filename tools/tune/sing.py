@@ -42,7 +42,14 @@ def sing(notes: Sequence[Played], length_s: float, rate: int, rng: Rng) -> np.nd
         if not legato or sounds[place].consonant > 0.6:
             _consonant(hiss, span.start, sounds[place], rate, rng)
         before = note
-    return _voiced(hertz, loudness, hiss, [(note.onset_s, manner.vowel) for note, manner in zip(notes, sounds, strict=True)], rate, rng)
+    return _voiced(
+        hertz,
+        loudness,
+        hiss,
+        [(note.onset_s, manner.vowel) for note, manner in zip(notes, sounds, strict=True)],
+        rate,
+        rng,
+    )
 
 
 class _Manner:
@@ -70,7 +77,9 @@ def _consonant(hiss: np.ndarray, at: int, manner: _Manner, rate: int, rng: Rng) 
     size = int(length_s * rate)
     if at < size:
         return
-    noise = sosfilt(butter(2, (low, min(0.45 * rate, 3 * low)), "band", fs=rate, output="sos"), rng.standard_normal(size))
+    noise = sosfilt(
+        butter(2, (low, min(0.45 * rate, 3 * low)), "band", fs=rate, output="sos"), rng.standard_normal(size)
+    )
     hiss[at - size : at] += manner.breath * 0.4 * noise * np.hanning(size) / (np.abs(noise).max() + 1e-9)
 
 
@@ -104,7 +113,7 @@ def _through(source: np.ndarray, formants_hz: tuple[int, ...], rate: int) -> np.
     sound = 0.4 * source
     for place, formant in enumerate((*formants_hz, 3300)):
         radius = np.exp(-np.pi * (80 + 30 * place) / rate)
-        sound = sound + 2.0 ** -place * 2.5 * lfilter(
+        sound = sound + 2.0**-place * 2.5 * lfilter(
             [1 - radius], [1, -2 * radius * np.cos(2 * np.pi * 1.08 * formant / rate), radius**2], source
         )
     return np.asarray(sound)

@@ -59,6 +59,7 @@ class Voice:
 
     @property
     def is_bass(self) -> bool:
+        """Whether it is a bass's."""
         return self.channel != DRUM_CHANNEL and self.program in _BASSES
 
     @property

@@ -42,6 +42,8 @@ class _Instrument:
         for number in range(1, self.harmonics + 1, 2 if self.is_odd else 1):
             if number * hertz < 0.45 * rate:
                 fall = np.exp(-(self.decay + self.brightness_decay * self.decay * (number - 1) / 4) * time_s)
-                tone += self.spread[number - 1] / number**self.slope * fall * np.sin(2 * np.pi * number * hertz * time_s)
+                tone += (
+                    self.spread[number - 1] / number**self.slope * fall * np.sin(2 * np.pi * number * hertz * time_s)
+                )
         ending = np.clip((length_s + self.release_s - time_s) / self.release_s, 0.0, 1.0)
         return (note.velocity / 127) ** 2 * tone * np.minimum(time_s / self.attack_s, 1.0) * ending

@@ -1,0 +1,53 @@
+"""Notes end where it is likeliest that they do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bridge.transcription.endings import LONGEST_FRAMES, Levels, ends
+from bridge.transcription.frames import Evidence, Matrix
+from bridge.transcription.judge import Judge
+
+
+class Posterior(Judge):
+    """Takes the posterior, the first fact, at its word."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, facts: Matrix) -> Matrix:
+        return 1.0 / (1.0 + np.exp(-facts[:, 0]))
+
+
+def levels(note: Matrix) -> Levels:
+    empty = np.zeros((len(note), 0), np.float32)
+    return Levels(Evidence(note, note, empty, np.full_like(note, -30.0), empty, np.zeros((len(note), 2), np.float32)))
+
+
+def sounding(frames: int, *spans: tuple[int, int]) -> Matrix:
+    note = np.full((frames, 88), 0.05, np.float32)
+    for start, end in spans:
+        note[start:end, 40] = 0.9
+    return note
+
+
+def test_a_note_ends_with_its_posterior() -> None:
+    assert ends(levels(sounding(300, (50, 130))), [(50, 300, 40)], Posterior()) == [130]
+
+
+def test_a_dip_is_bridged_where_what_follows_outweighs_it() -> None:
+    assert ends(levels(sounding(300, (50, 100), (105, 150))), [(50, 300, 40)], Posterior()) == [150]
+
+
+def test_a_flicker_long_after_is_not_the_note() -> None:
+    assert ends(levels(sounding(300, (50, 100), (150, 160))), [(50, 300, 40)], Posterior()) == [100]
+
+
+def test_no_note_goes_on_past_where_it_must_have_ended_or_for_ever() -> None:
+    held = levels(sounding(2000, (0, 2000)))
+    assert ends(held, [(50, 90, 40), (0, 2000, 40)], Posterior()) == [90, LONGEST_FRAMES]
+
+
+def test_a_note_has_at_least_a_frame_even_in_silence() -> None:
+    assert ends(levels(sounding(300)), [(50, 300, 40)], Posterior()) == [51]
+    assert ends(levels(sounding(300)), [], Posterior()) == []
