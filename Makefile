@@ -4,7 +4,7 @@ ARGS ?=
 BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge docs protocol device device-preview clean
+.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge tune docs protocol device device-preview clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-16s%s\n' "$$name" "$$what"; done
@@ -53,6 +53,12 @@ train-small:  ## show in a minute that the whole training works
 
 train-judge:  ## judge the trained network on kits and drummers that it hasn't heard
 	@$(BOOTSTRAP) run python -m tools.train judge $(ARGS)
+
+tune:  ## choose the pitched parts' numbers and fit their judges, on recordings rendered from the material beside the checkout
+	@$(BOOTSTRAP) run python -m tools.tune make $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tune separate $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tune judge $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tune fit $(ARGS)
 
 docs:  ## write the generated reference pages and the pictures again
 	@$(BOOTSTRAP) run python tools/make_reference.py

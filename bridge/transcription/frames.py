@@ -7,7 +7,7 @@ window and its place in it, never from a frame rate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -78,22 +78,23 @@ class Evidence:
         return len(self.note)
 
     def __getitem__(self, frames: slice) -> Evidence:
-        arrays = {name: getattr(self, name)[frames] for name in _ARRAYS}
+        arrays = {name: getattr(self, name)[frames] for name in ARRAYS}
         return evidence_of(arrays, tuple(other[frames] for other in self.beside))
 
 
-_ARRAYS = tuple(field.name for field in fields(Evidence) if field.name != "beside")
+#: The names of the arrays.
+ARRAYS = tuple(field.name for field in fields(Evidence) if field.name != "beside")
 
 
 def evidence_of(arrays: Mapping[str, Matrix], beside: tuple[Evidence, ...] = ()) -> Evidence:
     """Evidence from its arrays by name."""
-    note, onset, contour, level_db, period, power_db = (arrays[name] for name in _ARRAYS)
-    return Evidence(note, onset, contour, level_db, period, power_db, beside)
+    build: Callable[..., Evidence] = Evidence
+    return build(**arrays, beside=beside)
 
 
 def joined(pieces: Sequence[Evidence]) -> Evidence:
     """One after the other."""
-    arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in _ARRAYS}
+    arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in ARRAYS}
     return evidence_of(arrays, tuple(map(joined, zip(*(piece.beside for piece in pieces), strict=True))))
 
 

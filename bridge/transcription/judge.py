@@ -2,7 +2,7 @@
 
 They are kept in ``judges.npz``, made by ``make tune`` (docs/reference/note-judges.md): ``alone`` for a part that hardly
 anything else sounds with, ``separated`` for one in a rough stem, its mix and the stem beside it, ``mixed`` for all the
-pitched notes of a mix, and ``ends`` for where notes end (`bridge.transcription.endings`).
+pitched notes of a mix, and ``ends`` for where notes end (`bridge.transcription.lengths`).
 """
 
 from __future__ import annotations

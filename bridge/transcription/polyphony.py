@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bridge.transcription.candidates import Candidates, candidates
 from bridge.transcription.chords import ChordProfile
-from bridge.transcription.endings import Levels, ends
+from bridge.transcription.lengths import Levels, ends
 from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described, frames_of
 from bridge.transcription.judge import ENDS, Judge, facts_of, judge_named
 

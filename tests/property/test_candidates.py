@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.transcription.candidates import FACTS, LEAST_ONSET, _highest, _mean, candidates, described
-from bridge.transcription.frames import Evidence
+from bridge.transcription.frames import ARRAYS, Evidence, evidence_of
 
 
 def evidence(frames: int, seed: int) -> Evidence:
     rng = np.random.default_rng(seed)
     note, onset = (rng.random((frames, 88), dtype=np.float32) ** 3 for _ in range(2))
     level = rng.uniform(-110.0, 0.0, (frames, 88)).astype(np.float32)
-    empty = np.zeros((frames, 0), np.float32)
-    return Evidence(note, onset, empty, level, empty, np.zeros((frames, 2), np.float32))
+    nothing = dict.fromkeys(ARRAYS, np.zeros((frames, 0), np.float32))
+    return evidence_of({**nothing, "note": note, "onset": onset, "level_db": level})
 
 
 shapes = given(st.integers(1, 60), st.integers(0, 2**32 - 1))

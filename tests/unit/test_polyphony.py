@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bridge.transcription.chords import ChordProfile
-from bridge.transcription.frames import Evidence, Found, Matrix
+from bridge.transcription.frames import ARRAYS, Evidence, Found, Matrix, evidence_of
 from bridge.transcription.judge import ENDS, Judge, judge_named
 from bridge.transcription.polyphony import Polyphony, Reason
 
@@ -38,8 +38,9 @@ def evidence(frames: int = 200, begun: dict[tuple[int, int], float] | None = Non
         onset[frame, key] = posterior
         note[frame : frame + 40, key] = 0.9
         level[frame : frame + 40, key] = -20.0
-    empty = np.zeros((frames, 0), np.float32)
-    return Evidence(note, onset, empty, level, empty, np.zeros((frames, 2), np.float32))
+    power = {"power_db": np.zeros((frames, 2), np.float32)}
+    nothing = dict.fromkeys(ARRAYS, np.zeros((frames, 0), np.float32))
+    return evidence_of({**nothing, **power, "note": note, "onset": onset, "level_db": level})
 
 
 def decode(known: Evidence, sounding: tuple[int, ...] = (), **changes: object) -> list[Found]:

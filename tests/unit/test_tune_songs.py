@@ -106,5 +106,5 @@ def test_a_singer_sings_in_tune_and_only_where_there_are_notes() -> None:
 
 
 def test_without_the_material_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="skipped: .* is not there; name the folder"):
+    with pytest.raises(SystemExit, match=r"skipped: .* is not there; name the folder"):
         main(["make", "--samples", str(tmp_path / "nowhere"), "--work", str(tmp_path)])

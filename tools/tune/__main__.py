@@ -15,13 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from tools.tune.cases import make_cases
-from tools.tune.examples import lessons
-from tools.tune.fit import as_arrays, judges_of
-from tools.tune.grid import print_grid
 from tools.tune.separate import separate_songs
 
 #: Where Debian's packages fluid-soundfont-gm and musescore-general-soundfont-small lie. The first plays every other
@@ -34,7 +28,6 @@ SEED = 19
 def main(arguments: list[str] | None = None) -> None:
     """Do what the command line (or `arguments`) asks for."""
     options = _options(arguments)
-    torch.set_num_threads(options.threads)
     songs = options.samples / "freedoom_midi"
     if not songs.is_dir():
         sys.exit(f"skipped: {songs} is not there; name the folder of the material with --samples")
@@ -45,11 +38,25 @@ def main(arguments: list[str] | None = None) -> None:
         make_cases(songs, fonts, options.work / "cases", COUNTS, SEED)
     elif options.verb == "separate":
         separate_songs(options.work / "cases", options.work / "stems")
-    elif options.verb == "judge":
-        print_grid(list(lessons(options.work)))
-    elif options.verb == "fit":
-        np.savez(options.target, **as_arrays(judges_of(list(lessons(options.work)))))
-        print(f"{options.target}: {options.target.stat().st_size / 1e3:.0f} kB")
+    else:
+        _judges(options)
+
+
+def _judges(options: argparse.Namespace) -> None:
+    import numpy as np
+    import torch
+
+    from tools.tune.examples import lessons
+    from tools.tune.fit import as_arrays, judges_of
+    from tools.tune.grid import print_grid
+
+    torch.set_num_threads(options.threads)
+    known = list(lessons(options.work))
+    if options.verb == "judge":
+        print_grid(known)
+        return
+    np.savez(options.target, **as_arrays(judges_of(known)))
+    print(f"{options.target}: {options.target.stat().st_size / 1e3:.0f} kB")
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

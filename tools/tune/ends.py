@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.transcription.endings import LONGEST_FRAMES, Levels
+from bridge.transcription.lengths import LONGEST_FRAMES, Levels
 from bridge.transcription.frames import LOWEST_PITCH, frame_time_s
 from tools.tune.examples import Lesson
 

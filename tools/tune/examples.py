@@ -14,7 +14,7 @@ from bridge.audio.file import AudioFile
 from bridge.model import PITCHED_PARTS
 from bridge.progress import Progress
 from bridge.transcription.candidates import Candidates, candidates
-from bridge.transcription.frames import LOWEST_PITCH, Evidence, evidence_of, frame_time_s, joined
+from bridge.transcription.frames import ARRAYS, LOWEST_PITCH, Evidence, evidence_of, frame_time_s, joined
 from bridge.transcription.judge import facts_of
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network
@@ -112,5 +112,5 @@ def _heard(audio: Path, path: Path, network: Network) -> Evidence:
         np.savez(path, **{name: getattr(whole, name).astype(np.float16) for name in _KEPT})
     with np.load(path) as kept:
         arrays = {name: kept[name].astype(np.float32) for name in _KEPT}
-    rest = np.zeros((len(arrays["note"]), 0), dtype=np.float32)
-    return evidence_of({**arrays, "contour": rest, "period": rest, "power_db": np.zeros((len(rest), 2), np.float32)})
+    nothing = np.zeros((len(arrays["note"]), 0), dtype=np.float32)
+    return evidence_of({**dict.fromkeys(ARRAYS, nothing), **arrays})

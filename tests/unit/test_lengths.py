@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge.transcription.endings import LONGEST_FRAMES, Levels, ends
-from bridge.transcription.frames import Evidence, Matrix
+from bridge.transcription.lengths import LONGEST_FRAMES, Levels, ends
+from bridge.transcription.frames import ARRAYS, Matrix, evidence_of
 from bridge.transcription.judge import Judge
 
 
@@ -20,8 +20,8 @@ class Posterior(Judge):
 
 
 def levels(note: Matrix) -> Levels:
-    empty = np.zeros((len(note), 0), np.float32)
-    return Levels(Evidence(note, note, empty, np.full_like(note, -30.0), empty, np.zeros((len(note), 2), np.float32)))
+    nothing = np.zeros((len(note), 0), np.float32)
+    return Levels(evidence_of({**dict.fromkeys(ARRAYS, nothing), "note": note, "level_db": np.full_like(note, -30.0)}))
 
 
 def sounding(frames: int, *spans: tuple[int, int]) -> Matrix:
