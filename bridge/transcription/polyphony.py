@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from bridge.transcription.candidates import Candidates, candidates
 from bridge.transcription.chords import ChordProfile
-from bridge.transcription.lengths import Levels, ends
 from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described, frames_of
 from bridge.transcription.judge import ENDS, Judge, facts_of, judge_named
+from bridge.transcription.lengths import Levels, ends
 
 _TOGETHER = 4  # frames (46 ms) within which onsets are at the same time
 #: Semitones from a note to its harmonics 2 to 6.

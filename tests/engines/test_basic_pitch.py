@@ -10,9 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
-from bridge.audio.file import AudioFile
 from bridge.engines import Hearing
 from bridge.errors import Cancelled, InvalidRequest
 from bridge.model import Note
@@ -25,8 +23,7 @@ from bridge.transcription.polyphony import Polyphony
 from bridge.transcription.profiles import PROFILES, SURE
 from bridge.transcription.stretches import notes_of
 from bridge.transcription.voice import Voice
-
-Rows = list[tuple[float, float, int]]
+from tests.note_sounds import Rows, audio_file, hits, sound
 
 #: The profiles that need nothing beside the recording.
 HEARD_ALONE = [name for name, profile in PROFILES.items() if not getattr(profile, "beside", 0)]
@@ -38,40 +35,9 @@ SUNG: Rows = [(0.5 + 0.5 * i, 0.9 + 0.5 * i, pitch) for i, pitch in enumerate((5
 CHORDS: Rows = [(0.5 + i, 1.4 + i, pitch) for i, chord in enumerate(((60, 64, 67), (57, 60, 65))) for pitch in chord]
 
 
-def sound(rows: Rows, rate: int, length_s: float, vibrato_semitones: float = 0.0, level: float = 0.2) -> np.ndarray:
-    """Plucked tones of six falling harmonics; with vibrato, steady ones at 5.5 Hz."""
-    samples = np.zeros(round(length_s * rate))
-    for onset_s, offset_s, pitch in rows:
-        time_s = np.arange(round((offset_s - onset_s) * rate)) / rate
-        wave = vibrato_semitones * np.sin(2 * np.pi * 5.5 * time_s)
-        phase = 2 * np.pi * np.cumsum(440.0 * 2.0 ** ((pitch + wave - 69) / 12)) / rate
-        tone = sum(
-            np.sin(h * phase) / h**1.5 for h in range(1, 7) if h * 440.0 * 2.0 ** ((pitch - 69) / 12) < rate / 2.2
-        )
-        tone = tone * np.minimum(1.0, np.minimum(time_s / 0.005, (time_s[-1] - time_s) / 0.02))
-        start = round(onset_s * rate)
-        samples[start : start + len(tone)] += level * tone * (1.0 if vibrato_semitones else np.exp(-2.0 * time_s))
-    return samples.astype(np.float32)
-
-
-def audio_file(folder: Path, samples: np.ndarray, rate: int, name: str = "audio.wav") -> AudioFile:
-    soundfile.write(folder / name, samples, rate, subtype="FLOAT")
-    return AudioFile.open(folder / name)
-
-
 @pytest.fixture(scope="module")
 def transcriber() -> BasicPitchTranscriber:
     return BasicPitchTranscriber()
-
-
-def hits(truth: Rows, notes: list[Note]) -> int:
-    """How many true notes were found within 50 ms, each found note counting once."""
-    left = list(notes)
-    for onset_s, _, pitch in truth:
-        near = (note for note in left if note.pitch == pitch and abs(note.onset_s - onset_s) <= 0.05)
-        if (hit := next(near, None)) is not None:
-            left.remove(hit)
-    return len(notes) - len(left)
 
 
 def assert_clean(notes: list[Note], duration_s: float, one_voice: bool) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge.transcription.lengths import LONGEST_FRAMES, Levels, ends
 from bridge.transcription.frames import ARRAYS, Matrix, evidence_of
 from bridge.transcription.judge import Judge
+from bridge.transcription.lengths import LONGEST_FRAMES, Levels, ends
 
 
 class Posterior(Judge):

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.transcription.lengths import LONGEST_FRAMES, Levels
 from bridge.transcription.frames import LOWEST_PITCH, frame_time_s
+from bridge.transcription.lengths import LONGEST_FRAMES, Levels
 from tools.tune.examples import Lesson
 
 _AFTER_FRAMES = 60  # after the end of a note that are learnt from: 0.7 s
