@@ -7,6 +7,7 @@ level, and how much else happens at that moment. `bridge.transcription.judge` we
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -95,6 +96,13 @@ def described(known: Evidence, at: Candidates) -> Matrix:
         *(np.clip(_beside(rise, at, step, still), -30.0, 40.0) for step in _RISES_AT),
     )
     return np.stack([*own, *beside], axis=1).astype(np.float32)
+
+
+def compared(known: Sequence[Evidence], at: Candidates) -> Matrix:
+    """How much louder each candidate's pitch is in other evidence than in the first, dB: (candidates, others)."""
+    loud = [_highest(np.maximum(evidence.level_db, _QUIET_DB), 2, 10)[at] for evidence in known]
+    louder = [np.clip(other - loud[0], -40.0, 40.0) for other in loud[1:]]
+    return np.stack([np.zeros(len(at.frame)), *louder], axis=1)[:, 1:].astype(np.float32)
 
 
 def log_odds(posterior: NDArray[np.floating]) -> Matrix:

@@ -26,6 +26,11 @@ class ChordProfile:
         Range of the fundamentals.
     least_confidence
         Notes less probable than that are dropped, 0 to 1.
+    judged_ends
+        How much the judge of endings counts, 0 to 1, beside the posterior that a note sounds. Rendered pianos end as
+        it says, those of real rooms don't: there, under the pedal, a note that was let go sounds on.
+    frame_threshold
+        Posterior, 0 to 1, that says neither that a note sounds nor that it doesn't.
     min_note_ms
         No note is shorter.
     velocity_range
@@ -41,6 +46,8 @@ class ChordProfile:
     min_hz: float
     max_hz: float
     least_confidence: float
+    judged_ends: float
+    frame_threshold: float
     min_note_ms: float
     velocity_range: tuple[int, int] = (20, 120)
     beside: int = 0
@@ -81,11 +88,11 @@ ANY, SURE = 0.05, 0.8
 
 # fmt: off
 CHORD_PROFILES: Mapping[str, ChordProfile] = MappingProxyType({
-    #                        judge        min   max     least min
-    #                                     Hz    Hz      sure  ms
-    "melody": ChordProfile("alone",       65.0, 4200.0, 0.30, 60.0),
-    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 60.0),
-    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 60.0, beside=2),
-    "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 60.0),
+    #                        judge        min   max     least judged frame min
+    #                                     Hz    Hz      sure  ends         ms
+    "melody": ChordProfile("alone",       65.0, 4200.0, 0.30, 0.5,   0.5,  60.0),
+    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 0.0,   0.4,  60.0),
+    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 0.5,   0.5,  60.0, beside=2),
+    "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 0.5,   0.5,  60.0),
 })
 # fmt: on

@@ -15,7 +15,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.transcription.candidates import Candidates, described
+from bridge.transcription.candidates import Candidates, compared, described
 from bridge.transcription.frames import Evidence, Matrix
 
 #: Standard deviations from the mean at which a fact is cut off, as in training.
@@ -52,8 +52,8 @@ class Judge:
 
 
 def facts_of(known: Sequence[Evidence], at: Candidates) -> Matrix:
-    """What each evidence says of each candidate, side by side."""
-    return np.concatenate([described(evidence, at) for evidence in known], axis=1)
+    """What each evidence says of each candidate, side by side, and in which it is loudest."""
+    return np.concatenate([*(described(evidence, at) for evidence in known), compared(known, at)], axis=1)
 
 
 @cache

@@ -1,12 +1,14 @@
 """Where notes end: the instant up to which it is likeliest that a note sounds.
 
-A threshold on the network's posterior ends long notes of a piano seconds early and short ones late, in their
-reverberation. Here each frame after an onset has a probability that the note still sounds, by a small network over how
-the posterior and the level of its pitch stand and fall; a note ends where the log-odds summed from its onset are
-highest.
+Each frame after an onset has log-odds that the note still sounds, and a note ends where their sum from its onset is
+highest: a dip is bridged where what follows outweighs it. The odds are those of the network's posterior, which ends
+long notes early and short ones in their reverberation, and of a judge that knows how posterior and level stand and
+fall.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +19,8 @@ from bridge.transcription.judge import Judge
 #: Longer notes end there: a held note of two minutes is a drone's. It bounds what is looked at.
 LONGEST_FRAMES = 1400  # 16 s
 _QUIET_DB = -100.0
+#: Place among the facts.
+SMOOTHED_POSTERIOR = 1
 _FRAMES_A_SECOND = 86.0
 
 
@@ -62,7 +66,34 @@ class Levels:
         ).astype(np.float32)
 
 
-def ends(levels: Levels, spans: list[tuple[int, int, int]], judge: Judge) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """What says whether a note still sounds.
+
+    Attributes
+    ----------
+    judge
+        The judge of endings.
+    weight
+        How much it counts, 0 to 1; the rest is the posterior's.
+    threshold
+        The posterior that says neither yes nor no, 0 to 1.
+    """
+
+    judge: Judge
+    weight: float
+    threshold: float
+
+    def odds(self, facts: Matrix) -> Matrix:
+        """Log-odds that a note sounds in each frame."""
+        neither = log_odds(np.array([self.threshold]))
+        posterior = facts[:, SMOOTHED_POSTERIOR] - neither
+        if self.weight == 0.0:
+            return posterior
+        return self.weight * log_odds(self.judge(facts)) + (1.0 - self.weight) * posterior
+
+
+def ends(levels: Levels, spans: list[tuple[int, int, int]], ear: Ear) -> list[int]:
     """The first frame in which each note no longer sounds.
 
     Parameters
@@ -73,8 +104,7 @@ def ends(levels: Levels, spans: list[tuple[int, int, int]], judge: Judge) -> lis
     if not spans:
         return []
     spans = [(start, min(until, start + LONGEST_FRAMES), key) for start, until, key in spans]
-    sounding = judge(np.concatenate([levels.facts(*span) for span in spans]))
-    odds = log_odds(sounding)
+    odds = ear.odds(np.concatenate([levels.facts(*span) for span in spans]))
     found, begin = [], 0
     for start, until, _ in spans:
         summed = np.cumsum(odds[begin : begin + until - start])

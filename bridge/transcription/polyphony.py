@@ -19,7 +19,7 @@ from bridge.transcription.candidates import Candidates, candidates
 from bridge.transcription.chords import ChordProfile
 from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described, frames_of
 from bridge.transcription.judge import ENDS, Judge, facts_of, judge_named
-from bridge.transcription.lengths import Levels, ends
+from bridge.transcription.lengths import Ear, Levels, ends
 
 _TOGETHER = 4  # frames (46 ms) within which onsets are at the same time
 #: Semitones from a note to its harmonics 2 to 6.
@@ -52,7 +52,8 @@ class Polyphony:
 
     def __init__(self, profile: ChordProfile, judges: Mapping[str, Judge] | None = None) -> None:
         named = judge_named if judges is None else judges.__getitem__
-        self._profile, self._judge, self._ends = profile, named(profile.judge), named(ENDS)
+        self._profile, self._judge = profile, named(profile.judge)
+        self._ear = Ear(named(ENDS), profile.judged_ends, profile.frame_threshold)
         self._least = min(profile.least_confidence, profile.found_from)
         self._shortest = max(1, frames_of(profile.min_note_ms))
 
@@ -89,7 +90,7 @@ class Polyphony:
         begun = [(0, pitch - LOWEST_PITCH, 0.0) for pitch in sounding]
         begun += [(int(at.frame[place]), int(at.key[place]), float(probable[place])) for place in kept]
         spans = _spans(begun, len(known))
-        ended = ends(Levels(known), spans, self._ends)
+        ended = ends(Levels(known), spans, self._ear)
         for (_, _, judged), (start, until, key), end in zip(begun, spans, ended, strict=True):
             if until > start:
                 end = min(until, max(end, start + self._shortest))

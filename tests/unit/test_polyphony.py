@@ -12,7 +12,7 @@ from bridge.transcription.frames import ARRAYS, Evidence, Found, Matrix, evidenc
 from bridge.transcription.judge import ENDS, Judge, judge_named
 from bridge.transcription.polyphony import Polyphony, Reason
 
-PROFILE = ChordProfile("any", 27.5, 4200.0, 0.5, 60.0)
+PROFILE = ChordProfile("any", 27.5, 4200.0, 0.5, 0.0, 0.5, 60.0)
 C4 = 60 - 21
 
 
@@ -140,7 +140,7 @@ def test_the_packages_judges_fit_what_is_said_of_candidates(name: str, pieces: i
     from bridge.transcription.candidates import FACTS
 
     judge = judge_named(name)
-    probable = judge(np.zeros((4, pieces * FACTS), np.float32))
+    probable = judge(np.zeros((4, pieces * FACTS + pieces - 1), np.float32))
     assert probable.shape == (4,)
     assert np.all((probable >= 0.0) & (probable <= 1.0))
 

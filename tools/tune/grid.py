@@ -19,8 +19,10 @@ from tools.tune.fit import held_out
 
 #: By column of the table, the values that are tried, each with the rest as it stands there.
 TRIED: Mapping[str, Sequence[float]] = {
-    "least_confidence": (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
-    "min_note_ms": (40.0, 60.0, 80.0, 100.0),
+    "least_confidence": (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45),
+    "judged_ends": (0.0, 0.25, 0.5, 0.75, 1.0),
+    "frame_threshold": (0.3, 0.4, 0.5, 0.6),
+    "min_note_ms": (40.0, 60.0, 80.0),
     "min_hz": (27.5, 41.0, 65.0, 80.0),
 }
 #: The last word of a case's name -> the profile that hears it.
