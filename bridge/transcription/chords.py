@@ -90,9 +90,9 @@ ANY, SURE = 0.05, 0.8
 CHORD_PROFILES: Mapping[str, ChordProfile] = MappingProxyType({
     #                        judge        min   max     least judged frame min
     #                                     Hz    Hz      sure  ends         ms
-    "melody": ChordProfile("alone",       65.0, 4200.0, 0.30, 0.5,   0.5,  60.0),
+    "melody": ChordProfile("alone",       65.0, 4200.0, 0.30, 0.5,   0.4,  60.0),
     "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 0.0,   0.4,  60.0),
-    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 0.5,   0.5,  60.0, beside=2),
-    "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 0.5,   0.5,  60.0),
+    "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 0.5,   0.4,  60.0, beside=2),
+    "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 0.5,   0.4,  60.0),
 })
 # fmt: on

@@ -236,7 +236,8 @@ def test_stretches_give_each_note_of_the_whole_once_and_whole(tmp_path: Path, pa
     cut = [(note.start, note.end, note.pitch) for note in notes_of(iter(windows), decode, 2)]
     assert len(cut) == len(set(cut))
     assert len(whole) >= 20
-    assert len(whole ^ set(cut)) <= 2  # a border may fall on an edge of a note
+    # A border may fall on an edge of a note, and stretches of 3 s have loudness of their own, which judges heed.
+    assert len(whole ^ set(cut)) <= 4
     longest = max(end - start for start, end, _ in cut)  # over several stretches of 284 frames
     assert longest == max(end - start for start, end, _ in whole) >= 900
 
