@@ -18,6 +18,9 @@ from bridge.transcription.judge import Judge
 
 #: Longer notes end there: a held note of two minutes is a drone's. It bounds what is looked at.
 LONGEST_FRAMES = 1400  # 16 s
+#: So much against a note, in nats, and it is over, whatever sounds later: a tenth of a second of silence, a third of
+#: one that is hardly doubtful. It bounds how far ahead is looked.
+_GIVEN_UP = 30.0
 _QUIET_DB = -100.0
 #: Place among the facts.
 SMOOTHED_POSTERIOR = 1
@@ -108,6 +111,8 @@ def ends(levels: Levels, spans: list[tuple[int, int, int]], ear: Ear) -> list[in
     found, begin = [], 0
     for start, until, _ in spans:
         summed = np.cumsum(odds[begin : begin + until - start])
-        found.append(start + int(summed.argmax()) + 1)
+        is_over = np.maximum.accumulate(summed) - summed > _GIVEN_UP
+        heard = summed[: int(is_over.argmax())] if is_over.any() else summed
+        found.append(start + int(heard.argmax()) + 1)
         begin += until - start
     return found

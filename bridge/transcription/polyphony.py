@@ -90,7 +90,12 @@ class Polyphony:
         begun = [(0, pitch - LOWEST_PITCH, 0.0) for pitch in sounding]
         begun += [(int(at.frame[place]), int(at.key[place]), float(probable[place])) for place in kept]
         spans = _spans(begun, len(known))
-        ended = ends(Levels(known), spans, self._ear)
+        levels, held = Levels(known), len(sounding)
+        # Of what sounds from before nobody knows the age or how loud it was: there the posterior decides.
+        ended = [
+            *ends(levels, spans[:held], replace(self._ear, weight=0.0)),
+            *ends(levels, spans[held:], self._ear),
+        ]
         for (_, _, judged), (start, until, key), end in zip(begun, spans, ended, strict=True):
             if until > start:
                 end = min(until, max(end, start + self._shortest))

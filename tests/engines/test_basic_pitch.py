@@ -226,8 +226,13 @@ def a_line_with_a_long_note() -> Rows:
     return [*short, (8.5, 20.0, 64), *((20.3 + 0.4 * i, 20.7 + 0.4 * i, 57 + (5 * i) % 12) for i in range(6))]
 
 
-@pytest.mark.parametrize("part, rows", [("mix", chords_and_a_drone()), ("vocals", a_line_with_a_long_note())])
-def test_stretches_give_each_note_of_the_whole_once_and_whole(tmp_path: Path, part: str, rows: Rows) -> None:
+@pytest.mark.parametrize(
+    "part, rows, least_frames",  # a drone under other notes is taken for struck again now and then
+    [("mix", chords_and_a_drone(), 300), ("vocals", a_line_with_a_long_note(), 900)],
+)
+def test_stretches_give_each_note_of_the_whole_once_and_whole(
+    tmp_path: Path, part: str, rows: Rows, least_frames: int
+) -> None:
     samples = sum(sound([row], 22050, 24.0, vibrato_semitones=0.01, level=0.1) for row in rows)
     audio = audio_file(tmp_path, samples, 22050)
     windows = list(evidence(audio, Network(), PROFILES[part], 2, Progress()))
@@ -236,10 +241,9 @@ def test_stretches_give_each_note_of_the_whole_once_and_whole(tmp_path: Path, pa
     cut = [(note.start, note.end, note.pitch) for note in notes_of(iter(windows), decode, 2)]
     assert len(cut) == len(set(cut))
     assert len(whole) >= 20
-    # A border may fall on an edge of a note, and stretches of 3 s have loudness of their own, which judges heed.
-    assert len(whole ^ set(cut)) <= 4
+    assert len(whole ^ set(cut)) <= 2  # a border may fall on an edge of a note
     longest = max(end - start for start, end, _ in cut)  # over several stretches of 284 frames
-    assert longest == max(end - start for start, end, _ in whole) >= 900
+    assert longest == max(end - start for start, end, _ in whole) >= least_frames
 
 
 def test_basic_pitch_itself_is_never_imported(tmp_path: Path) -> None:

@@ -46,6 +46,10 @@ def test_a_flicker_long_after_is_not_the_note() -> None:
     assert ends(levels(sounding(300, (50, 100), (150, 160))), [(50, 300, 40)], ONLY_THE_JUDGE) == [100]
 
 
+def test_what_sounds_long_after_does_not_prolong_a_note_however_long_it_sounds() -> None:
+    assert ends(levels(sounding(900, (50, 100), (150, 800))), [(50, 900, 40)], ONLY_THE_JUDGE) == [100]
+
+
 def test_no_note_goes_on_past_where_it_must_have_ended_or_for_ever() -> None:
     held = levels(sounding(2000, (0, 2000)))
     assert ends(held, [(50, 90, 40), (0, 2000, 40)], ONLY_THE_JUDGE) == [90, LONGEST_FRAMES]
