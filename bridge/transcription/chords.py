@@ -1,7 +1,8 @@
 """How a part that may sound several notes at a time is heard: one row a part, one column a parameter.
 
 ``make tune`` prints what F each column's neighbouring values give on rendered recordings whose judge knows nothing of
-their song; the numbers are the middle of a plateau.
+their song. `least_confidence` was chosen so, in the middle of a plateau; how a solo recording's notes end was chosen on
+four real pianos (docs/measurements.md).
 """
 
 from __future__ import annotations

@@ -113,4 +113,5 @@ def _heard(audio: Path, path: Path, network: Network) -> Evidence:
     with np.load(path) as kept:
         arrays = {name: kept[name].astype(np.float32) for name in _KEPT}
     nothing = np.zeros((len(arrays["note"]), 0), dtype=np.float32)
-    return evidence_of({**dict.fromkeys(ARRAYS, nothing), **arrays})
+    alone = np.zeros((len(nothing), 2), dtype=np.float32)  # as loud as its mix
+    return evidence_of({**dict.fromkeys(ARRAYS, nothing), "power_db": alone, **arrays})
