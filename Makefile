@@ -4,7 +4,7 @@ ARGS ?=
 BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge measure-tempo tune-tempo docs protocol device device-preview clean
+.PHONY: help setup demo test test-slow test-install lint format lock wheel bench train train-small train-judge tune measure-tempo tune-tempo docs protocol device device-preview clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-16s%s\n' "$$name" "$$what"; done
@@ -56,6 +56,12 @@ train-small:  ## show in a minute that the whole training works
 
 train-judge:  ## judge the trained network on kits and drummers that it hasn't heard
 	@$(BOOTSTRAP) run python -m tools.train judge $(ARGS)
+
+tune:  ## choose the pitched parts' numbers and fit their judges, on recordings rendered from the material beside the checkout
+	@$(BOOTSTRAP) run python -m tools.tune make $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tune separate $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tune judge $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tune fit $(ARGS)
 
 measure-tempo:  ## convert the bench's recordings and judge the tempo of their MIDI files
 	-@$(BOOTSTRAP) run python tools/bench.py --out build/bench $(ARGS)

@@ -6,12 +6,12 @@ Heavy libraries are imported inside the functions that use them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bridge.audio.file import AudioFile
-from bridge.model import BeatGrid, EngineId, Note, Samples
+from bridge.model import BeatGrid, Decoded, EngineId, Note, Samples
 from bridge.progress import Progress
 
 #: Parts of one stretch of audio, each float32 (samples, channels), all of one length.
@@ -31,11 +31,14 @@ class Hearing:
     least_level_db
         Level of the stem against the mix, over a note, below which the note is taken for a leaving of the separator;
         None keeps every note.
+    beside
+        Other audio in which the same notes are heard too, to judge them by: ``mix`` or parts, for their stems.
     """
 
     source: Literal["stem", "mix"]
     profile: str
     least_level_db: float | None = None
+    beside: tuple[str, ...] = ()
 
 
 class Separator(Protocol):
@@ -73,10 +76,18 @@ class PitchTranscriber(Protocol):
         what to listen for, such as ``bass``.
         """
 
-    def decode(self, heard: Iterable[bytes], hearing: Hearing, tightness: float, progress: Progress) -> list[Note]:
-        """Notes in order of onset from what was heard, in a hundredth of the time that listening took.
+    def decode(
+        self,
+        heard: Iterable[bytes],
+        hearing: Hearing,
+        tightness: float,
+        progress: Progress,
+        beside: Sequence[Iterable[bytes]] = (),
+    ) -> Decoded:
+        """Notes in order of onset from what was heard, in a tenth of the time that listening took, or less.
 
-        `tightness` is 0 for every candidate, 0.5 for what is likely right, 1 for only the sure ones.
+        `beside` is what was heard in the other audio that `hearing` names, in that order. `tightness` is 0 for every
+        candidate, 0.5 for what is likely right, 1 for only the sure ones.
         """
 
 

@@ -263,6 +263,37 @@ class DeliverOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """What looked like a note and is none.
+
+    Attributes
+    ----------
+    onset_s
+        Seconds from the start.
+    pitch
+        MIDI note number.
+    confidence
+        How probable it is a note after all, 0 to 1.
+    reason
+        ``overtone``: of a surer note that begins at the same time; ``sounding``: its pitch sounds already;
+        ``elsewhere``: another part's stem has it; ``unlikely``: all that is known of it, taken together.
+    """
+
+    onset_s: float
+    pitch: int
+    confidence: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The notes of a part, in order of onset, and what was taken out."""
+
+    notes: list[Note]
+    removed: tuple[Removed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ConversionRequest:
     """One recording to convert.
 

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from bridge.audio.stems import stem_format, write_stems
 from bridge.cache import Cache, key_of
 from bridge.engines import BeatTracker, DrumEngine, Hearing, PartBlock, PitchTranscriber, Separator
 from bridge.errors import Cancelled
-from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Note
+from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Decoded, EngineId, Note, Removed
 from bridge.progress import Progress
 from bridge.write import heard as heard_files
 from bridge.write import notes as note_files
@@ -59,6 +59,19 @@ class Engines:
     drums: DrumEngine
     beats: BeatTracker
     hearings: Mapping[str, Hearing]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """What is listened to: ``mix`` or a stem, with which ear, and whether the part's share of the mix is of interest.
+
+    Profiles with one ear hear the same, so that `profile` doesn't count.
+    """
+
+    audio: str
+    ear: EngineId
+    profile: str = field(compare=False)
+    beside_mix: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +152,8 @@ class Steps:
         self._source_sha256 = source_sha256
         self.timings_s: dict[str, float] = {}
         self._components: Mapping[str, AudioFile] = {}
-        self._heard: Mapping[str, Path] = {}
+        self._heard: dict[_Listening, Path] = {}
+        self._removed: dict[str, tuple[Removed, ...]] = {}
         self._part_found: PartListener | None = None
 
     @property
@@ -193,7 +207,7 @@ class Steps:
         """Beats and notes of all parts, from the cache or by listening; tells each part when it is known."""
         self._part_found = part_found
         grid = self._kept(self._grid_key, lambda data: msgspec.json.decode(data, type=BeatGrid))
-        notes = {part: self._kept(self._notes_key(part), note_files.decode) for part in self.parts}
+        notes = {part: self._kept(self._notes_key(part), partial(self._remembered, part)) for part in self.parts}
         for part, known in notes.items():
             if known is not None:
                 self._tell(part, known)
@@ -213,9 +227,10 @@ class Steps:
         """What the cache lacks. The drums have a thread of their own: that fills two cores evenly."""
         found = dict(notes)
         wanted = [part for part in self.parts if part != "drums" and notes[part] is None]
-        self._heard = {part: heard for part in wanted if (heard := self._kept_heard(part)) is not None}
+        needed = {listening for part in wanted for listening in self._listenings(part)}
+        self._heard = {one: heard for one in needed if (heard := self._kept_heard(one)) is not None}
         drums_are_known = components is not None and notes.get("drums", []) is not None
-        if grid is not None and drums_are_known and len(self._heard) == len(wanted):  # nothing needs the audio
+        if grid is not None and drums_are_known and len(self._heard) == len(needed):  # nothing needs the audio
             return grid, found | {part: self._pitched_notes(part) for part in wanted}
         for engine in (self._engines.beats, self._engines.drums, self._engines.pitch):
             engine.load()
@@ -248,7 +263,8 @@ class Steps:
 
     def _findings(self, part: str, notes: list[Note]) -> PartFindings:
         engine = self._engines.drums.identity if part == "drums" else self._engines.pitch.identity
-        return PartFindings(notes, self._engines.hearings[part].source, engine)
+        hearing = self._engines.hearings[part]
+        return PartFindings(notes, hearing.source, engine, hearing.beside, self._removed.get(part, ()))
 
     # ---- how the steps are done
 
@@ -288,42 +304,69 @@ class Steps:
         audio = self._heard_in("drums")
         pieces = {name: self._components[name] for name in COMPONENTS if name in self._components}
         with self._step("notes drums") as progress:
-            return self._keep_notes("drums", self._engines.drums.transcribe(audio, pieces, progress))
+            return self._keep_notes("drums", Decoded(self._engines.drums.transcribe(audio, pieces, progress)))
 
     def _pitched_notes(self, part: str) -> list[Note]:
         hearing, tightness = self._engines.hearings[part], self._request.tightness
-        heard = self._heard.get(part)
-        if heard is None:
-            _ = self._heard_in(part), self.mix if hearing.least_level_db is not None else None  # steps of their own
+        listenings = self._listenings(part)
+        for missing in (one for one in listenings if one not in self._heard):
+            _ = self._audio(missing.audio), self.mix if missing.beside_mix else None  # steps of their own
         with self._step(f"notes {part}") as progress:
-            heard = heard or self._listen_to(part, progress)
-            notes = self._engines.pitch.decode(heard_files.read(heard), hearing, tightness, progress)
-        return self._keep_notes(part, notes)
+            for one in listenings:
+                if one not in self._heard:
+                    self._heard[one] = self._listen_to(one, progress)
+            own, *beside = (heard_files.read(self._heard[one]) for one in listenings)
+            decoded = self._engines.pitch.decode(own, hearing, tightness, progress, beside)
+        return self._keep_notes(part, decoded)
 
-    def _listen_to(self, part: str, progress: Progress) -> Path:
+    def _listenings(self, part: str) -> tuple[_Listening, ...]:
+        """What must be heard for a part's notes, its own audio first."""
+        hearing = self._engines.hearings[part]
+        return (self._own_listening(part), *(self._listening_beside(name, hearing) for name in hearing.beside))
+
+    def _own_listening(self, part: str) -> _Listening:
+        hearing = self._engines.hearings[part]
+        audio = part if hearing.source == "stem" else "mix"
+        return _Listening(audio, self._ear(hearing), hearing.profile, hearing.least_level_db is not None)
+
+    def _listening_beside(self, audio: str, hearing: Hearing) -> _Listening:
+        """As another part listens to that audio, where one does, so that it's heard once."""
+        others = (self._own_listening(part) for part in self._engines.hearings if part != "drums")
+        alone = _Listening(audio, self._ear(hearing), hearing.profile, beside_mix=False)
+        return next((other for other in others if other.audio == audio), alone)
+
+    def _ear(self, hearing: Hearing) -> EngineId:
+        return self._engines.pitch.ear(hearing.profile)
+
+    def _listen_to(self, one: _Listening, progress: Progress) -> Path:
         """What is heard of a pitched part, before it is decided what its notes are."""
-        hearing, path = self._engines.hearings[part], self._heard_path(part)
-        mix = None if hearing.least_level_db is None else self.mix
-        heard_files.write(path, self._engines.pitch.listen(self._heard_in(part), mix, hearing.profile, progress))
-        self._cache.store(self._heard_key(part), [path])
+        path, mix = self._heard_path(one), self.mix if one.beside_mix else None
+        heard_files.write(path, self._engines.pitch.listen(self._audio(one.audio), mix, one.profile, progress))
+        self._cache.store(self._heard_key(one), [path])
         return path
 
-    def _kept_heard(self, part: str) -> Path | None:
-        path = self._heard_path(part)
-        is_kept = not self._request.fresh and self._cache.fetch(self._heard_key(part), path.parent)
+    def _kept_heard(self, one: _Listening) -> Path | None:
+        path = self._heard_path(one)
+        is_kept = not self._request.fresh and self._cache.fetch(self._heard_key(one), path.parent)
         return path if is_kept else None
 
-    def _heard_path(self, part: str) -> Path:
-        path = self._scratch / "heard" / part / "evidence"
+    def _heard_path(self, one: _Listening) -> Path:
+        path = self._scratch / "heard" / self._heard_key(one) / "evidence"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _keep_notes(self, part: str, notes: list[Note]) -> list[Note]:
+    def _keep_notes(self, part: str, decoded: Decoded) -> list[Note]:
         """Keep notes in the cache; gives them as they will come back from there, so that both ways have one result."""
-        data = note_files.encode(part, notes)
+        data = note_files.encode(part, decoded.notes, decoded.removed)
         self._cache.store_bytes(self._notes_key(part), data)
-        notes = note_files.decode(data)
+        notes = self._remembered(part, data)
         self._tell(part, notes)
+        return notes
+
+    def _remembered(self, part: str, data: bytes) -> list[Note]:
+        """The notes in what was kept of a part; what else it holds is put by for the result."""
+        notes = note_files.decode(data)
+        self._removed[part] = note_files.removed_in(data)
         return notes
 
     def _tell(self, part: str, notes: Sequence[Note]) -> None:
@@ -331,7 +374,10 @@ class Steps:
             self._part_found(part, notes)
 
     def _heard_in(self, part: str) -> AudioFile:
-        return self.stems[part] if self._engines.hearings[part].source == "stem" else self.mix
+        return self._audio(part if self._engines.hearings[part].source == "stem" else "mix")
+
+    def _audio(self, name: str) -> AudioFile:
+        return self.mix if name == "mix" else self.stems[name]
 
     @property
     def _drums_from_stem(self) -> bool:
@@ -408,11 +454,9 @@ class Steps:
         engine, tightness = self._engines.pitch.identity, self._request.tightness
         return self._key("notes", engine=engine, part=part, hearing=hearing, tightness=tightness)
 
-    def _heard_key(self, part: str) -> str:
+    def _heard_key(self, one: _Listening) -> str:
         """Parts that are heard in one audio with one ear share what is heard."""
-        hearing = self._engines.hearings[part]
-        ear, audio = self._engines.pitch.ear(hearing.profile), part if hearing.source == "stem" else "mix"
-        return self._key("heard", engine=ear, audio=audio, beside_mix=hearing.least_level_db is not None)
+        return self._key("heard", engine=one.ear, audio=one.audio, beside_mix=one.beside_mix)
 
     def _key(self, step: str, *, engine: Any, **facts: Any) -> str:
         """Key of an analysis: what it was made of, by what, and how."""

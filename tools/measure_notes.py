@@ -30,15 +30,18 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bridge.audio.file import AudioFile
+from bridge.engines import Hearing
 from bridge.model import PITCHED_PARTS, Note
+from bridge.names import USUAL_TIGHTNESS
 from bridge.progress import Progress
 from bridge.transcription.basic_pitch import BasicPitchTranscriber
+from bridge.transcription.chords import ChordProfile
 from bridge.transcription.profiles import HEARINGS, PROFILES, Profile
 
 ONSET_TOLERANCE_S = 0.05
 KINDS_OF_ERROR = ("missed", "octave", "pitch", "split", "ghost")
 #: Kind of solo recording -> (the part of its truth, the profile that hears it).
-SOLO = {"piano": ("melody", "mix"), "vocals": ("vocals", "vocals")}
+SOLO = {"piano": ("melody", "solo"), "vocals": ("vocals", "vocals")}
 
 #: Kind of source -> by what separated it its profiles are chosen.
 HEARD_AS = {"stem": "neural", "mix": "none", "separated": "builtin"}
@@ -55,6 +58,7 @@ class Job:
     audio: Path
     truth: Path
     profile: str
+    beside: tuple[Path, ...] = ()
 
 
 def jobs_in(cases: Path, stems: Path | None, only: str) -> Iterator[Job]:
@@ -70,8 +74,24 @@ def jobs_in(cases: Path, stems: Path | None, only: str) -> Iterator[Job]:
                 sources["separated"] = stems / case.name / f"{part}.wav"
             for source, audio in sources.items():
                 if truth.exists() and audio.exists():
-                    profile = HEARINGS[HEARD_AS[source]][part].profile
-                    yield Job(f"{part}, {source}", case.name, audio, truth, profile)
+                    profile, beside = _as_a_song_is_heard(part, source, case, audio.parent)
+                    yield Job(f"{part}, {source}", case.name, audio, truth, profile, beside)
+
+
+def _as_a_song_is_heard(part: str, source: str, case: Path, separated: Path) -> tuple[str, tuple[Path, ...]]:
+    """The profile that hears a part in that source, and what it hears beside, as the product chooses them."""
+    hearing = HEARINGS[{"stem": "neural", "separated": "builtin", "mix": "none"}[source]][part]
+    audio = {"mix": case / "mix.flac", "vocals": separated / "vocals.wav"}
+    return hearing.profile, tuple(audio[name] for name in hearing.beside)
+
+
+def notes_of(transcriber: BasicPitchTranscriber, job: Job) -> list[Note]:
+    """The notes of a recording, from listening on."""
+    own, *beside = (
+        list(transcriber.listen(AudioFile.open(path), None, job.profile, Progress()))
+        for path in (job.audio, *job.beside)
+    )
+    return transcriber.decode(own, Hearing("stem", job.profile), USUAL_TIGHTNESS, Progress(), beside).notes
 
 
 def hz(rows: Rows) -> Rows:
@@ -121,7 +141,7 @@ def scores(truth: Rows, found: Rows) -> list[float]:
     return [precision, recall, f, mir_eval.transcription.precision_recall_f1_overlap(*spans)[2]]
 
 
-def profiles_with(changes: list[str]) -> dict[str, Profile]:
+def profiles_with(changes: list[str]) -> dict[str, Profile | ChordProfile]:
     profiles = dict(PROFILES)
     for change in changes:
         name, number = change.split("=")
@@ -150,7 +170,7 @@ def main() -> None:
         if args.source and not job.group.endswith((args.source, "alone")):
             continue
         audio, truth, began = AudioFile.open(job.audio), read_truth(job.truth), time.perf_counter()
-        found = rows_of(transcriber.transcribe(audio, job.profile, Progress()))
+        found = rows_of(notes_of(transcriber, job))
         speed = audio.duration_s / (time.perf_counter() - began)
         figures, kinds = scores(truth, found), errors(truth, found)
         table.setdefault(job.group, []).append(figures)

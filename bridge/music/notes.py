@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -12,9 +11,6 @@ from bridge.model import Note
 #: Onsets of one pitch that are closer are one onset heard twice: a drum roll's strokes are further apart, a network's
 #: frames are not (12 ms).
 DUPLICATE_S = 0.03
-GHOST_TOGETHER_S = 0.05  # the tolerance within which onsets count as the same
-GHOST_WEAKER = 0.7  # on piano and songs from 0.6 to 0.8 true octaves lost and ghosts gone balance
-_OVERTONES = (12, 19, 24)  # semitones from the fundamental to its second, third and fourth harmonic
 
 
 def share_of(value: float, name: str) -> float:
@@ -61,30 +57,6 @@ def one_at_a_time(notes: Iterable[Note], min_s: float = 0.0) -> list[Note]:
                 kept[-1] = ending_at(kept[-1], note.onset_s)
             kept.append(note)
     return kept
-
-
-def without_ghosts(
-    notes: Iterable[Note], weaker: float = GHOST_WEAKER, together_s: float = GHOST_TOGETHER_S
-) -> list[Note]:
-    """Notes in order, without those that are only an overtone of another.
-
-    A ghost begins together with a note one octave, a twelfth or two octaves below it, is less sure than `weaker` of
-    that note's confidence, and does not outlast it.
-    """
-    ordered = sorted(notes)
-    onsets = [note.onset_s for note in ordered]
-
-    def is_ghost(note: Note) -> bool:
-        first = bisect_left(onsets, note.onset_s - together_s)
-        last = bisect_right(onsets, note.onset_s + together_s)
-        return any(
-            note.pitch - below.pitch in _OVERTONES
-            and note.confidence < weaker * below.confidence
-            and note.offset_s - note.onset_s < below.offset_s - below.onset_s
-            for below in ordered[first:last]
-        )
-
-    return [note for note in ordered if not is_ghost(note)]
 
 
 def ending_at(note: Note, offset_s: float) -> Note:

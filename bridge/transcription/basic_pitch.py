@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from bridge.audio.file import AudioFile
 from bridge.engines import Hearing
 from bridge.errors import InvalidRequest
-from bridge.model import EngineId, Note
-from bridge.music.notes import one_at_a_time, without_ghosts, without_overlaps
+from bridge.model import Decoded, EngineId, Note, Removed
+from bridge.music.notes import one_at_a_time, without_overlaps
 from bridge.names import USUAL_TIGHTNESS
 from bridge.progress import Progress
-from bridge.quietly import note_creation
 from bridge.transcription import packing
-from bridge.transcription.frames import Evidence
+from bridge.transcription.chords import ChordProfile
+from bridge.transcription.frames import Evidence, Found, frame_time_s
+from bridge.transcription.judge import judges_digest
 from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, identity
 from bridge.transcription.polyphony import Polyphony
 from bridge.transcription.profiles import PROFILES, Profile
 from bridge.transcription.stretches import Decoder, notes_of
-from bridge.transcription.velocity import as_notes, credible
+from bridge.transcription.velocity import as_notes, confidence, credible
 from bridge.transcription.voice import Voice
 
 #: Raised whenever the same posteriors would give other notes, so that cached ones are known to be stale.
@@ -45,13 +47,13 @@ class BasicPitchTranscriber:
         How each part is heard.
     """
 
-    def __init__(self, profiles: Mapping[str, Profile] = PROFILES) -> None:
+    def __init__(self, profiles: Mapping[str, Profile | ChordProfile] = PROFILES) -> None:
         self._profiles = profiles
 
     @cached_property
     def identity(self) -> EngineId:
         """Name, version (with the decoder's and the table's) and hash of the model."""
-        table = hashlib.sha256(repr(sorted(self._profiles.items())).encode()).hexdigest()[:8]
+        table = hashlib.sha256(repr(sorted(self._profiles.items())).encode() + judges_digest()).hexdigest()[:8]
         return identity(f"{packing.VERSION}.{_DECODER}.{table}")
 
     def ear(self, profile: str) -> EngineId:
@@ -65,7 +67,6 @@ class BasicPitchTranscriber:
         import scipy.fft
         import scipy.ndimage  # noqa: F401
 
-        note_creation()
         _ = self._network
 
     @cached_property
@@ -98,8 +99,15 @@ class BasicPitchTranscriber:
         windows = evidence(audio, self._network, row, workers, progress, mix)
         return (packing.packed(window) for window in windows)
 
-    def decode(self, heard: Iterable[bytes], hearing: Hearing, tightness: float, progress: Progress) -> list[Note]:
-        """Notes in order of onset, none overlapping another of its pitch.
+    def decode(
+        self,
+        heard: Iterable[bytes],
+        hearing: Hearing,
+        tightness: float,
+        progress: Progress,
+        beside: Sequence[Iterable[bytes]] = (),
+    ) -> Decoded:
+        """Notes in order of onset, none overlapping another of its pitch, and what looked like one and is none.
 
         Parameters
         ----------
@@ -109,37 +117,50 @@ class BasicPitchTranscriber:
             With which profile notes are found, and how weak a part's share of the mix may be.
         tightness
             0 for every candidate, 0.5 for the profile as it is, 1 for only the sure ones.
+        beside
+            What `listen` gave of the other audio that `hearing` names, in that order.
 
         Raises
         ------
         InvalidRequest
-            There is no such profile, or no such tightness.
+            There is no such profile or tightness, or the profile needs other evidence beside.
         Cancelled
             Through `progress`.
         """
         if not 0.0 <= tightness <= 1.0:
             raise InvalidRequest(f"the tightness is 0 to 1, got {tightness:g}")
         profile = self._profile(hearing.profile).at(tightness)
-        decode: Decoder = Voice(profile) if profile.one_voice else Polyphony(profile)
-        found = list(notes_of(_windows(heard, progress), decode))
+        if isinstance(profile, ChordProfile) and len(beside) != profile.beside:
+            raise InvalidRequest(f"{hearing.profile!r} is heard with {profile.beside} recordings beside its own")
+        decode: Decoder = Polyphony(profile) if isinstance(profile, ChordProfile) else Voice(profile)
+        found = list(notes_of(_windows(heard, beside, progress), decode))
+        removed = tuple(_as_removed(note) for note in found if note.reason)
+        found = [note for note in found if not note.reason]
         found = credible(found, profile.least_confidence, hearing.least_level_db)
-        clean = without_overlaps(as_notes(found, profile.velocity_range))
-        return one_at_a_time(clean, profile.min_note_ms / 1000.0) if profile.one_voice else without_ghosts(clean)
+        notes = without_overlaps(as_notes(found, profile.velocity_range))
+        if not isinstance(profile, ChordProfile):
+            notes = one_at_a_time(notes, profile.min_note_ms / 1000.0)
+        return Decoded(notes, removed)
 
     def transcribe(
         self, audio: AudioFile, profile: str, progress: Progress, tightness: float = USUAL_TIGHTNESS
     ) -> list[Note]:
-        """Listen and decode, without keeping what was heard; see there."""
-        return self.decode(self.listen(audio, None, profile, progress), Hearing("stem", profile), tightness, progress)
+        """Listen and decode, without keeping what was heard; see there. The profile must need nothing beside."""
+        heard = self.listen(audio, None, profile, progress)
+        return self.decode(heard, Hearing("stem", profile), tightness, progress).notes
 
-    def _profile(self, name: str) -> Profile:
+    def _profile(self, name: str) -> Profile | ChordProfile:
         try:
             return self._profiles[name]
         except KeyError:
             raise InvalidRequest(f"no part is called {name!r}; choose from {', '.join(self._profiles)}") from None
 
 
-def _windows(heard: Iterable[bytes], progress: Progress) -> Iterator[Evidence]:
-    for block in heard:
+def _windows(heard: Iterable[bytes], beside: Sequence[Iterable[bytes]], progress: Progress) -> Iterator[Evidence]:
+    for block, *others in zip(heard, *beside, strict=True):
         progress.check()
-        yield packing.unpacked(block)
+        yield replace(packing.unpacked(block), beside=tuple(packing.unpacked(other) for other in others))
+
+
+def _as_removed(found: Found) -> Removed:
+    return Removed(frame_time_s(found.start), found.pitch, confidence(found), found.reason)

@@ -7,7 +7,7 @@ window and its place in it, never from a frame rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -75,17 +75,30 @@ class Evidence:
     period: Matrix
     attack_db: Matrix
     power_db: Matrix
+    beside: tuple[Evidence, ...] = ()
 
     def __len__(self) -> int:
         return len(self.note)
 
     def __getitem__(self, frames: slice) -> Evidence:
-        return Evidence(*(getattr(self, field.name)[frames] for field in fields(self)))
+        arrays = {name: getattr(self, name)[frames] for name in ARRAYS}
+        return evidence_of(arrays, tuple(other[frames] for other in self.beside))
+
+
+#: The names of the arrays.
+ARRAYS = tuple(field.name for field in fields(Evidence) if field.name != "beside")
+
+
+def evidence_of(arrays: Mapping[str, Matrix], beside: tuple[Evidence, ...] = ()) -> Evidence:
+    """Evidence from its arrays by name."""
+    build: Callable[..., Evidence] = Evidence
+    return build(**arrays, beside=beside)
 
 
 def joined(pieces: Sequence[Evidence]) -> Evidence:
     """One after the other."""
-    return Evidence(*(np.concatenate([getattr(piece, field.name) for piece in pieces]) for field in fields(Evidence)))
+    arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in ARRAYS}
+    return evidence_of(arrays, tuple(map(joined, zip(*(piece.beside for piece in pieces), strict=True))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,10 @@ class Found:
         Level of the whole audio over its length, against that of the mix beside it.
     bend
         (frame, semitones from `pitch`), empty where not asked for.
+    judged
+        How probable it is, 0 to 1, where a judge has said so.
+    reason
+        Why it is no note after all; empty where it is one.
     """
 
     start: int
@@ -118,6 +135,8 @@ class Found:
     level_db: float
     share_db: float = 0.0
     bend: tuple[tuple[int, float], ...] = ()
+    judged: float | None = None
+    reason: str = ""
 
 
 def described(known: Evidence, start: int, end: int, pitch: int) -> Found:

@@ -12,6 +12,7 @@ from bridge.audio.file import AudioFile
 from bridge.audio.resample import resampled, resampled_length
 from bridge.progress import Progress
 from bridge.transcription.attacks import REGIONS_HZ, attack_strengths
+from bridge.transcription.chords import ChordProfile
 from bridge.transcription.frames import (
     CONTOUR_BINS,
     EDGE_SAMPLES,
@@ -36,7 +37,7 @@ _HIGHEST_PERIOD_HZ = 2000.0  # lags of fewer than 11 samples are too coarse to t
 def evidence(
     audio: AudioFile,
     network: Network,
-    profile: Profile,
+    profile: Profile | ChordProfile,
     workers: int,
     progress: Progress,
     mix: AudioFile | None = None,
@@ -72,18 +73,18 @@ def evidence(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _analyse(window: Matrix, mix: Matrix, network: Network, profile: Profile) -> Evidence:
+def _analyse(window: Matrix, mix: Matrix, network: Network, profile: Profile | ChordProfile) -> Evidence:
     power_db = np.stack([power_levels(window), power_levels(mix)], axis=1)
     if np.max(np.abs(window)) < _SILENCE:
         return _silence(profile, power_db)
     note, onset, contour = network.posteriors(window)
     period = np.zeros((KEPT_FRAMES, 0), dtype=np.float32)
-    if profile.periodicity > 0.0:
+    if isinstance(profile, Profile) and profile.periodicity > 0.0:
         period = pitch_probabilities(window, profile.min_hz, min(profile.max_hz, _HIGHEST_PERIOD_HZ))
     return Evidence(note, onset, contour, semitone_levels(window), period, attack_strengths(window), power_db)
 
 
-def _silence(profile: Profile, power_db: Matrix) -> Evidence:
+def _silence(profile: Profile | ChordProfile, power_db: Matrix) -> Evidence:
     """What is known of digital silence. The network must not be asked: it hears every window at the same loudness."""
     posterior = np.zeros((KEPT_FRAMES, PITCHES), dtype=np.float32)
     bins = np.zeros((KEPT_FRAMES, PITCHES * CONTOUR_BINS), dtype=np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.transcription.attacks import REGIONS_HZ
-from bridge.transcription.frames import CONTOUR_BINS, PITCHES, Evidence, Matrix
+from bridge.transcription.frames import CONTOUR_BINS, PITCHES, Evidence, Matrix, evidence_of
 
 #: Raised whenever the same audio would give other evidence, or other bytes for it.
 VERSION = "heard2"
@@ -74,9 +74,8 @@ def unpacked(data: bytes) -> Evidence:
     ends = np.cumsum(widths)[:-1] * frames
     parts = np.split(values, ends)
     rows = (part.reshape(width, frames).T for part, width in zip(parts, widths, strict=True))
-    return Evidence(
-        **{name: _as_numbers(part, column) for (name, column), part in zip(_COLUMNS.items(), rows, strict=True)}
-    )
+    arrays = {name: _as_numbers(part, column) for (name, column), part in zip(_COLUMNS.items(), rows, strict=True)}
+    return evidence_of(arrays)
 
 
 def _as_bytes(values: Matrix, column: _Column) -> NDArray[np.uint8]:

@@ -1,53 +1,148 @@
-"""Notes of a part that may sound several at a time: basic-pitch's own note creation."""
+"""Notes of a part that may sound several at a time: candidates, weighed by a judge, each with an end.
+
+basic-pitch's own note creation asks of an onset only whether its posterior exceeds a threshold, so that overtones and
+tails with a high posterior become notes and soft notes none. Here every peak is a candidate, and what decides is how
+probable it is given all that the evidence says of it and of the pitches it may be mistaken for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
 
-from bridge.quietly import note_creation
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.transcription.candidates import Candidates, candidates
+from bridge.transcription.chords import ChordProfile
 from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described, frames_of
-from bridge.transcription.profiles import Profile
+from bridge.transcription.judge import ENDS, Judge, facts_of, judge_named
+from bridge.transcription.lengths import Ear, Levels, ends
 
-_FEWEST_FRAMES = 3  # an onset is a peak between two frames
+_TOGETHER = 4  # frames (46 ms) within which onsets are at the same time
+#: Semitones from a note to its harmonics 2 to 6.
+_HARMONICS = (12, 19, 24, 28, 31)
+#: Onset posterior from which a candidate that is no note is worth a reason: as a threshold alone it is basic-pitch's.
+_STRIKING = 0.5
+#: A stem beside that has so much more of a pitch than the part's own has the note.
+_ELSEWHERE_DB = 6.0
+
+
+class Reason(StrEnum):
+    """Why a striking candidate is no note."""
+
+    OVERTONE = "overtone"  # of a surer note that begins at the same time
+    SOUNDING = "sounding"  # its pitch sounds already
+    ELSEWHERE = "elsewhere"  # another part's stem has it
+    UNLIKELY = "unlikely"  # taken together, what the evidence says of it
 
 
 class Polyphony:
-    """Finds notes with `basic_pitch.note_creation`, as one profile asks."""
+    """Finds notes as one profile asks.
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
-        self._create = note_creation().output_to_notes_polyphonic
+    Parameters
+    ----------
+    profile
+        How the part is heard.
+    judges
+        By name; those of the package where not given.
+    """
+
+    def __init__(self, profile: ChordProfile, judges: Mapping[str, Judge] | None = None) -> None:
+        named = judge_named if judges is None else judges.__getitem__
+        self._profile, self._judge = profile, named(profile.judge)
+        self._ear = Ear(named(ENDS), profile.judged_ends, profile.frame_threshold)
+        self._least = min(profile.least_confidence, profile.found_from)
+        self._shortest = max(1, frames_of(profile.min_note_ms))
 
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
-        """Notes of one stretch, in order of start and pitch.
+        """Notes of one stretch, and what is none with its reason, in order of start and pitch.
 
         Parameters
         ----------
         known
-            The stretch.
+            The stretch, with what the judge asks for beside it.
         sounding
-            MIDI pitches that sound from before the stretch: they get an onset at its start, so that their end is found
-            in it.
+            MIDI pitches that sound from before the stretch: they begin at its start, so that their end is found in it.
         """
-        if len(known) < _FEWEST_FRAMES:
+        if not len(known):
             return []
-        profile, onset = self._profile, known.onset.copy()  # basic-pitch writes into what it is given
-        for pitch in sounding:
-            onset[:_FEWEST_FRAMES, pitch - LOWEST_PITCH] = (0.0, 1.0, 0.0)
-        created = self._create(
-            known.note.copy(),
-            onset,
-            onset_thresh=profile.onset_threshold,
-            frame_thresh=profile.frame_threshold,
-            min_note_len=frames_of(profile.min_note_ms),
-            # Onsets inferred from rising posteriors are scaled by the strongest of the whole recording, which a stretch
-            # cannot know. The same notes are found without: at these thresholds no inferred onset ever counted
-            # (measured on 22 recordings).
-            infer_onsets=False,
-            max_freq=profile.max_hz,
-            min_freq=profile.min_hz,
-            melodia_trick=profile.melodia,
-            energy_tol=frames_of(profile.tolerance_ms),
-        )
-        notes = (described(known, int(start), int(end), int(pitch)) for start, end, pitch, _ in created)
-        return sorted(notes, key=lambda note: (note.start, note.pitch))
+        onsets = known.onset if not known.beside else np.maximum(known.onset, known.beside[0].onset)
+        at = candidates(onsets, *self._profile.keys)
+        probable = self._judge(facts_of((known, *known.beside), at)) if len(at.frame) else np.zeros(0, np.float32)
+        kept = _surest(at, probable, self._least, self._shortest)
+        notes = [*self._notes(known, at, probable, kept, sounding)]
+        lost = (onsets[at] >= _STRIKING) & (probable < self._least)
+        removed = [self._removed(known, at, place, probable, notes) for place in np.flatnonzero(lost).tolist()]
+        return sorted([*notes, *removed], key=lambda note: (note.start, note.pitch))
+
+    def _notes(
+        self,
+        known: Evidence,
+        at: Candidates,
+        probable: NDArray[np.float32],
+        kept: Sequence[int],
+        sounding: Collection[int],
+    ) -> Iterator[Found]:
+        """The kept candidates and what sounds from before, each with its end."""
+        begun = [(0, pitch - LOWEST_PITCH, 0.0) for pitch in sounding]
+        begun += [(int(at.frame[place]), int(at.key[place]), float(probable[place])) for place in kept]
+        spans = _spans(begun, len(known))
+        levels, held = Levels(known), len(sounding)
+        # Of what sounds from before nobody knows the age or how loud it was: there the posterior decides.
+        ended = [
+            *ends(levels, spans[:held], replace(self._ear, weight=0.0)),
+            *ends(levels, spans[held:], self._ear),
+        ]
+        for (_, _, judged), (start, until, key), end in zip(begun, spans, ended, strict=True):
+            if until > start:
+                end = min(until, max(end, start + self._shortest))
+                yield replace(described(known, start, end, key + LOWEST_PITCH), judged=judged)
+
+    def _removed(
+        self, known: Evidence, at: Candidates, place: int, probable: NDArray[np.float32], notes: Sequence[Found]
+    ) -> Found:
+        start, pitch = int(at.frame[place]), int(at.key[place]) + LOWEST_PITCH
+        found = described(known, start, min(len(known), start + self._shortest), pitch)
+        return replace(found, judged=float(probable[place]), reason=self._reason(known, start, pitch, notes))
+
+    def _reason(self, known: Evidence, start: int, pitch: int, notes: Sequence[Found]) -> Reason:
+        if any(abs(note.start - start) <= _TOGETHER and pitch - note.pitch in _HARMONICS for note in notes):
+            return Reason.OVERTONE
+        if any(note.pitch == pitch and note.start < start < note.end + _TOGETHER for note in notes):
+            return Reason.SOUNDING
+        soon = slice(start, start + 10), pitch - LOWEST_PITCH
+        own_db = known.level_db[soon].max()
+        if any(other.level_db[soon].max() > own_db + _ELSEWHERE_DB for other in known.beside[1:]):
+            return Reason.ELSEWHERE
+        return Reason.UNLIKELY
+
+
+def _surest(at: Candidates, probable: NDArray[np.float32], least: float, apart: int) -> list[int]:
+    """Places of the candidates of at least that probability, of those of a key less than `apart` frames apart one."""
+    taken: dict[int, list[int]] = {}
+    kept = []
+    for place in np.argsort(-probable, kind="stable"):
+        if probable[place] < least:
+            break
+        frame, others = int(at.frame[place]), taken.setdefault(int(at.key[place]), [])
+        if all(abs(frame - other) >= apart for other in others):
+            others.append(frame)
+            kept.append(int(place))
+    return sorted(kept)
+
+
+def _spans(begun: Sequence[tuple[int, int, float]], frames: int) -> list[tuple[int, int, int]]:
+    """(start, frame at which the next note of its key begins, key) of each; `frames` where none does."""
+    starts: dict[int, list[int]] = {}
+    for start, key, _ in begun:
+        starts.setdefault(key, []).append(start)
+    for of_key in starts.values():
+        of_key.sort()
+    spans = []
+    for start, key, _ in begun:
+        place = bisect_right(starts[key], start)
+        spans.append((start, starts[key][place] if place < len(starts[key]) else frames, key))
+    return spans

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from bridge.engines import Hearing
+from bridge.transcription.chords import CHORD_PROFILES, ChordProfile
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How to hear one part.
+    """How to hear a part that sounds one note at a time; `bridge.transcription.chords` has the others.
 
     Attributes
     ----------
@@ -30,20 +31,11 @@ class Profile:
         Posterior, 0 to 1, down to which a note sounds.
     min_note_ms
         Shorter notes are dropped.
-    melodia
-        Whether notes without an onset are gathered from what the onsets left over. It finds soft entries and costs
-        precision.
-    tolerance_ms
-        How long a note may dip below `frame_threshold` without ending. For a single voice: nothing, the voice is
-        smoothed as a whole.
-    one_voice
-        Whether the part sounds one note at a time.
     periodicity
-        Weight, 0 to 1, of the waveform's own periodicity beside the network's posterior; for a single voice only. It is
-        for audio that holds hardly anything else: in a mix the periods are not the voice's.
+        Weight, 0 to 1, of the waveform's own periodicity beside the network's posterior. It is for audio that holds
+        hardly anything else: in a mix the periods are not the voice's.
     steadiness
-        What a change of pitch costs a single voice, in nats: the more, the longer the evidence for another pitch must
-        last.
+        What a change of pitch costs, in nats: the more, the longer the evidence for another pitch must last.
     restrike_dip_db
         How far the level must rise at an onset within a sounding note of a single voice for the note to begin again:
         plucked strings need not fall silent between notes, a singer's vibrato looks like onsets to the network but
@@ -72,9 +64,6 @@ class Profile:
     onset_threshold: float
     frame_threshold: float
     min_note_ms: float
-    melodia: bool
-    tolerance_ms: float
-    one_voice: bool
     periodicity: float
     steadiness: float
     restrike_dip_db: float
@@ -122,18 +111,17 @@ def _lowered(probability: float, log_odds: float) -> float:
 
 
 # fmt: off
-PROFILES: Mapping[str, Profile] = MappingProxyType({
-    #                   min   max     onset frame min   melo-  tole-  one    perio- steadi- re-  octave least
-    #                   Hz    Hz                  ms    dia    rance  voice  dicity ness    dip  cost   sure
-    "bass":     Profile(27.5, 500.0,  0.95, 0.2,  60.0, False, 0.0,   True,  0.4,   2.0,    0.0, 0.0,   0.3,
+PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
+    #                   min   max     onset frame min   perio- steadi- re-  octave least
+    #                   Hz    Hz                  ms    dicity ness    dip  cost   sure
+    "bass":     Profile(27.5, 500.0,  0.95, 0.2,  60.0, 0.4,   2.0,    0.0, 0.0,   0.3,
                         attack_db=1.5, lowers_octaves=True, fall_db=12.0),
-    "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, False, 0.0,   True,  0.2,   4.0,    0.0, 0.6,   0.3,
+    "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, 0.2,   4.0,    0.0, 0.6,   0.3,
                         attack_db=4.0, lowers_octaves=True, fall_db=9.0),
-    "melody":   Profile(80.0, 8000.0, 0.6,  0.3,  60.0, False, 130.0, False, 0.0,   0.0,    0.0, 0.0,   0.3),
-    "vocals":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 0.0,   True,  0.5,   8.0,    3.0, 0.0,   0.3,
+    "vocals":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, 0.5,   8.0,    3.0, 0.0,   0.3,
                         fall_db=20.0, glides=True),
-    "sung":     Profile(80.0, 4000.0, 0.6,  0.4,  70.0, False, 0.0,   True,  0.0,   4.0,    3.0, 0.0,   0.3),
-    "mix":      Profile(27.5, 8000.0, 0.6,  0.3,  60.0, False, 130.0, False, 0.0,   0.0,    0.0, 0.0,   0.3),
+    "sung":     Profile(80.0, 4000.0, 0.6,  0.4,  70.0, 0.0,   4.0,    3.0, 0.0,   0.3),
+    **CHORD_PROFILES,
 })
 # fmt: on
 
@@ -141,10 +129,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({
 #: heard. With it, two instrumentals of three give under ten notes instead of over fifty.
 LEAST_SUNG_DB = -18.0
 
-#: How each part of a song is heard, by what separated it. With the built-in separator, stem and mix are close on songs
-#: without voices: F of bass 0.44 in the stem, 0.47 in the mix (0.45 and 0.43 on rendered ones); of the melody 0.44 in
-#: both. A bass beside others is heard as ``bassline``: attacks must be stronger, periods count for less. The melody's
-#: stem is taken because it holds less of the voice and the bass. The vocals' has instruments in it, so that its
+#: How each part of a song is heard, by what separated it. With the built-in separator, stem and mix are about as good,
+#: each for other notes: F of bass is 0.44 in the stem, 0.47 in the mix (0.45 and 0.43 on rendered ones), and its
+#: melody's notes are judged by what stem, mix and the stem of the vocals say together. A bass beside others is heard as
+#: ``bassline``: attacks must be stronger, periods count for less. The vocals' stem has instruments in it, so that its
 #: waveform's period says nothing (profile ``sung``): where the notes of the true vocal stems are taken for the truth, F
 #: was 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
@@ -159,12 +147,12 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
         "builtin": MappingProxyType(
             {
                 "bass": Hearing("mix", "bassline"),
-                "melody": Hearing("stem", "melody"),
+                "melody": Hearing("stem", "rough", beside=("mix", "vocals")),
                 "vocals": Hearing("stem", "sung", LEAST_SUNG_DB),
             }
         ),
         "none": MappingProxyType(
-            {"bass": Hearing("mix", "bassline"), "melody": Hearing("mix", "melody"), "vocals": Hearing("mix", "sung")}
+            {"bass": Hearing("mix", "bassline"), "melody": Hearing("mix", "mix"), "vocals": Hearing("mix", "sung")}
         ),
     }
 )
@@ -173,7 +161,7 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
 SOLO_HEARINGS: Mapping[str, Hearing] = MappingProxyType(
     {
         "bass": Hearing("stem", "bass"),
-        "melody": Hearing("stem", "mix"),
+        "melody": Hearing("stem", "solo"),
         "vocals": Hearing("stem", "vocals"),
     }
 )

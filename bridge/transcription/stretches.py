@@ -16,8 +16,8 @@ from bridge.transcription.frames import KEPT_FRAMES, Evidence, Found, joined
 
 STRETCH_WINDOWS = 18  # 29.5 s: some 10 MB of evidence
 MARGIN_WINDOWS = 2  # 3.3 s on either side
-# a note that ends so close (0.17 s) to the end of what was heard may go on: the decoders look ahead by up to that
-_END_FRAMES = 15
+# a note that ends so close (0.28 s) to the end of what was heard may go on: the decoders look ahead by up to that
+_END_FRAMES = 24
 
 
 class Decoder(Protocol):

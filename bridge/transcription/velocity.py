@@ -36,7 +36,9 @@ def credible(found: Sequence[Found], least_confidence: float, least_share_db: fl
 
 
 def confidence(note: Found) -> float:
-    """Geometric mean of the onset's posterior and the mean posterior that the note sounds, 0 to 1."""
+    """What its judge says; else the geometric mean of the onset's posterior and the mean one that it sounds; 0 to 1."""
+    if note.judged is not None:
+        return note.judged
     return min(1.0, math.sqrt(note.onset * note.sounding))
 
 

@@ -94,6 +94,14 @@ class Part(Struct, frozen=True, kw_only=True):
         Meta(description="Which audio its notes were taken from: its own stem, or the whole mix."),
     ] = "stem"
     engine: Annotated[EngineId | None, Meta(description="What found its notes.")] = None
+    judged_with: Annotated[
+        tuple[str, ...],
+        Meta(description="Other audio that its notes were judged by: `mix`, or parts for their stems."),
+    ] = ()
+    removed: Annotated[
+        dict[str, int],
+        Meta(description="How much looked like a note and is none, by reason (see notes.md)."),
+    ] = {}
 
 
 class File(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from bridge.disk import printable
 from bridge.errors import InvalidRequest
-from bridge.model import Note
+from bridge.model import Note, Removed
 
 #: Number of the format that is written; a reader refuses others.
 SCHEMA = 1
@@ -47,6 +47,19 @@ class _Note(Struct, frozen=True, omit_defaults=True):
         return Note(self.onset_s, self.offset_s, self.pitch, self.velocity, self.confidence, self.bend)
 
 
+class _Removed(Struct, frozen=True):
+    """One line of what was taken out."""
+
+    onset_s: Annotated[float, Meta(ge=0.0)]
+    pitch: Annotated[int, Meta(ge=0, le=127)]
+    confidence: _Fraction
+    reason: str
+
+    @classmethod
+    def of(cls, what: Removed) -> _Removed:
+        return cls(round(what.onset_s, DECIMALS), what.pitch, round(what.confidence, DECIMALS), what.reason)
+
+
 class _File(Struct, frozen=True):
     """The whole file."""
 
@@ -54,13 +67,16 @@ class _File(Struct, frozen=True):
     part: str
     unit: Literal["s"]
     notes: tuple[_Note, ...]
+    removed: tuple[_Removed, ...] = ()
 
 
-def encode(part: str, notes: Sequence[Note]) -> bytes:
-    """The notes of `part` as a file, in order of onset; equal notes give equal bytes."""
+def encode(part: str, notes: Sequence[Note], removed: Sequence[Removed] = ()) -> bytes:
+    """The notes of `part` as a file, in order of onset, and what looked like one; equal notes give equal bytes."""
     lines = b",\n".join(msgspec.json.encode(_Note.of(note)) for note in sorted(notes))
     head = msgspec.json.encode({"schema": SCHEMA, "part": part, "unit": "s"})
-    return head[:-1] + b',"notes":[\n' + lines + b"\n]}\n"
+    others = b",\n".join(msgspec.json.encode(_Removed.of(what)) for what in removed)
+    tail = b'],"removed":[\n' + others + b"\n" if removed else b""
+    return head[:-1] + b',"notes":[\n' + lines + b"\n" + tail + b"]}\n"
 
 
 def decode(data: bytes) -> list[Note]:
@@ -72,6 +88,12 @@ def decode(data: bytes) -> list[Note]:
         If this is no such file, with the reason in one line.
     """
     return [line.note() for line in msgspec.json.decode(data, type=_File).notes]
+
+
+def removed_in(data: bytes) -> tuple[Removed, ...]:
+    """What a file's content names as no notes after all; raises `ValueError` as `decode` does."""
+    lines = msgspec.json.decode(data, type=_File).removed
+    return tuple(Removed(line.onset_s, line.pitch, line.confidence, line.reason) for line in lines)
 
 
 def read(path: Path) -> list[Note]:

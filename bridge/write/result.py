@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from bridge import __version__
-from bridge.model import COMPONENT_OF_KEY, COMPONENTS, PARTS, PITCHED_PARTS, BeatGrid, EngineId, MidiOptions, Note
+from bridge.model import (
+    COMPONENT_OF_KEY,
+    COMPONENTS,
+    PARTS,
+    PITCHED_PARTS,
+    BeatGrid,
+    EngineId,
+    MidiOptions,
+    Note,
+    Removed,
+)
 from bridge.music.arrange import arrange, pitches, scale_of
 from bridge.music.chords import Chord, find_chords
 from bridge.music.key import TONIC_NAMES, estimate_key
@@ -38,11 +49,17 @@ class PartFindings:
         Whether they were taken from the part's own stem or from the whole mix.
     engine
         What found them.
+    judged_with
+        Other audio that they were judged by: ``mix``, or parts whose stems they are.
+    removed
+        What looked like notes and is none.
     """
 
     notes: Sequence[Note]
     source: Literal["stem", "mix"]
     engine: EngineId
+    judged_with: tuple[str, ...] = ()
+    removed: tuple[Removed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +138,7 @@ def write_result(
         curves = expression_of(stems, found, progress.stage("expression"))
     write_midi(folder, arrange(found, timeline, options, harmony.key), timeline, options, harmony, curves)
     for name, part in parts.items():
-        folder.write_bytes(f"notes/{name}.json", notes.encode(name, part.notes))
+        folder.write_bytes(f"notes/{name}.json", notes.encode(name, part.notes, part.removed))
     warnings = (*warnings, *shortfalls(found, options, curves))
     files = [manifests.File.of(folder.content, path) for path in folder.listing()]
     manifest = _manifest(findings, parts, harmony, options, files, timings_s, warnings)
@@ -277,4 +294,6 @@ def _part(name: str, found: PartFindings, stems: frozenset[str], options: MidiOp
         parent=manifests.parent_of(name),
         source=found.source,
         engine=found.engine,
+        judged_with=found.judged_with,
+        removed=dict(sorted(Counter(what.reason for what in found.removed).items())),
     )

@@ -1,5 +1,6 @@
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import mido
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bridge.transcription.basic_pitch import BasicPitchTranscriber
 from bridge.transcription.profiles import PROFILES, SURE
 from tests.integration.support import RATE, leftovers, song_samples
 
@@ -89,16 +91,16 @@ def confidences(part):
 
 
 def test_another_tightness_decodes_pitched_notes_anew_from_what_was_heard(convert, song):
-    convert(song)
+    convert(song, "--separator", "none")
     usual = {part: confidences(part) for part in ("melody", "drums")}
-    least, middle = PROFILES["melody"].least_confidence, sum(usual["melody"]) / len(usual["melody"])
+    least, middle = PROFILES["mix"].least_confidence, sum(usual["melody"]) / len(usual["melody"])
     tightness = 0.5 + 0.5 * (middle - least) / (SURE - least)
-    run = convert(song, "--tightness", f"{tightness}")
+    run = convert(song, "--separator", "none", "--tightness", f"{tightness}")
     assert run.stages == ["read", "notes bass", "notes melody", "notes vocals", "harmony", "write"]
     assert json.loads(Path("small song/manifest.json").read_text())["tightness"] == pytest.approx(tightness)
     assert confidences("melody") == [confidence for confidence in usual["melody"] if confidence >= middle] != []
     assert confidences("drums") == usual["drums"]
-    convert(song, "--tightness", "0")
+    convert(song, "--separator", "none", "--tightness", "0")
     assert len(confidences("melody")) > len(usual["melody"])
 
 
@@ -116,6 +118,25 @@ def test_what_was_heard_is_shared_by_parts_that_are_heard_in_one_mix(convert, so
     convert(song, "--separator", "none", "--parts", "melody")
     monkeypatch.setattr("bridge.transcription.network.Network.posteriors", None)
     assert convert(song, "--separator", "none", "--parts", "melody,vocals").code == 0
+
+
+def test_the_melody_is_judged_by_the_mix_and_the_voices_stem_which_are_heard_once(convert, song, monkeypatch):
+    listened = []
+    listen = BasicPitchTranscriber.listen
+
+    def counted(self, audio, mix, profile, progress):
+        listened.append(audio.path.stem)
+        return listen(self, audio, mix, profile, progress)
+
+    monkeypatch.setattr(BasicPitchTranscriber, "listen", counted)
+    convert(song)
+    assert {"mix", "melody", "vocals"} <= set(listened)
+    assert len(listened) == len(set(listened))
+    parts = {part["name"]: part for part in json.loads(Path("small song/manifest.json").read_text())["parts"]}
+    assert (parts["melody"]["source"], parts["melody"]["judged_with"]) == ("stem", ["mix", "vocals"])
+    assert parts["bass"]["judged_with"] == []
+    lines = json.loads(Path("small song/notes/melody.json").read_text()).get("removed", [])
+    assert parts["melody"]["removed"] == dict(Counter(line["reason"] for line in lines))
 
 
 def test_other_audio_under_the_same_name_is_converted_anew(convert, tmp_path):

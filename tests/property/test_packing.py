@@ -29,7 +29,7 @@ def evidence(frames: int, seed: int, has_periods: bool) -> Evidence:
 def test_each_number_comes_back_to_within_half_a_step(frames: int, seed: int, has_periods: bool) -> None:
     known = evidence(frames, seed, has_periods)
     back = unpacked(packed(known))
-    for field in fields(Evidence):
+    for field in (field for field in fields(Evidence) if field.name != "beside"):
         step = {"attack_db": 0.1, "level_db": 0.5, "power_db": 0.5}.get(field.name, 1 / 255)
         was, now = getattr(known, field.name), getattr(back, field.name)
         assert now.shape == was.shape

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import InvalidRequest
-from bridge.model import Note
-from bridge.write.notes import decode, encode, read
+from bridge.model import Note, Removed
+from bridge.write.notes import decode, encode, read, removed_in
 
 NOTES = [
     Note(0.5, 1.25, 60, 100, 0.875, ((0.0, -0.25), (0.1, 0.5))),
@@ -39,6 +39,21 @@ def test_the_file_is_plain_json_that_says_what_it_is():
             {"onset_s": 1.0, "offset_s": 1.5, "pitch": 64, "velocity": 1, "confidence": 0.0},
         ],
     }
+
+
+def test_what_was_taken_out_comes_back_with_its_reason():
+    removed = (Removed(0.5, 72, 0.125, "overtone"), Removed(0.75, 60, 0.25, "sounding"))
+    data = encode("melody", NOTES, removed)
+    assert removed_in(data) == removed
+    assert decode(data) == NOTES
+    assert json.loads(data)["removed"][0] == {
+        "onset_s": 0.5,
+        "pitch": 72,
+        "confidence": 0.125,
+        "reason": "overtone",
+    }
+    assert removed_in(encode("melody", NOTES)) == ()
+    assert "removed" not in json.loads(encode("melody", []))
 
 
 def test_a_part_without_notes_has_a_file_too():

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.model import Note
-from bridge.music.notes import ending_at, one_at_a_time, without_ghosts, without_overlaps
+from bridge.music.notes import ending_at, one_at_a_time, without_overlaps
 
 
 def note(onset_s: float, offset_s: float, pitch: int = 60, confidence: float = 0.5, velocity: int = 80) -> Note:
@@ -49,21 +49,6 @@ def test_of_two_notes_at_once_one_voice_keeps_the_surer(sure: int) -> None:
 def test_a_note_cut_too_short_gives_way_to_the_surer() -> None:
     assert one_at_a_time([note(0, 2, 60, 0.4), note(0.03, 2, 64, 0.9)], 0.06) == [note(0.03, 2, 64, 0.9)]
     assert one_at_a_time([note(0, 2, 60, 0.9), note(0.03, 2, 64, 0.4)], 0.06) == [note(0, 2, 60, 0.9)]
-
-
-@pytest.mark.parametrize("interval", [12, 19, 24])
-def test_a_weak_overtone_is_a_ghost(interval: int) -> None:
-    fundamental = note(1, 2, 50, 0.9)
-    assert without_ghosts([fundamental, note(1.01, 1.5, 50 + interval, 0.5)]) == [fundamental]
-
-
-@pytest.mark.parametrize(
-    "played",
-    [note(1, 1.5, 62, 0.8), note(1.2, 1.5, 62, 0.5), note(1, 1.5, 57, 0.5), note(1, 3, 62, 0.5), note(1, 1.5, 38, 0.5)],
-    ids=["sure", "later", "a fifth", "longer", "below"],
-)
-def test_what_may_have_been_played_is_no_ghost(played: Note) -> None:
-    assert played in without_ghosts([note(1, 2, 50, 0.9), played])
 
 
 def test_a_cut_note_loses_the_contour_behind_the_cut() -> None:
