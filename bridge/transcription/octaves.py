@@ -14,6 +14,7 @@ _TO_EVEN = (5, 3)
 _SHARES = (0.75, 0.25)
 _POSTERIOR_DB = 20.0  # what full belief of the network in the lower octave counts for
 _LOWER_DB = 3.0  # from here on a note is the lower octave's
+_FAINTEST_DB = 30.0  # a third partial this far below the second is none, but what a sine's edges spill
 _SETTLED_FRAMES = 3  # 35 ms: an attack has all frequencies
 
 
@@ -35,6 +36,8 @@ def lower_octave(known: Evidence, start: int, end: int, pitch: int) -> int:
         return pitch
     settled = slice(min(start + _SETTLED_FRAMES, end - 1), end)
     level_db = np.median(known.level_db[settled], axis=0)
+    if level_db[key + _ODD_PARTIALS[0]] < level_db[key] - _FAINTEST_DB:
+        return pitch
     witness = sum(
         share * (level_db[key + odd] - level_db[key + odd + even])
         for share, odd, even in zip(_SHARES, _ODD_PARTIALS, _TO_EVEN, strict=True)

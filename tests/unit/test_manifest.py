@@ -79,6 +79,8 @@ def test_a_manifest_has_the_fields_that_other_programs_rely_on():
         "parent": "drums",
         "source": "mix",
         "engine": {"name": "onset", "version": "1", "sha256": ""},
+        "judged_with": [],
+        "removed": {},
     }
     assert content["files"] == [{"path": "midi/kick.mid", "bytes": 120, "kind": None, "crc32": None}]
     assert {"stembridge", "range_s", "beats_s", "downbeats_s", "time_signature", "key", "timings_s", "warnings"} <= set(

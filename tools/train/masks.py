@@ -21,11 +21,12 @@ from tools.train.excerpts import Layers, Store
 from tools.train.fit import altered, averaged_into, quicker_in_bfloat16, refuse_nonsense
 from tools.train.model import KitNetwork, MaskNetwork
 
-#: A component that has less than this share of an excerpt's energy counts as having it: else what is hardly there at
-#: all would matter as much as the snare.
+#: A component is heard in an excerpt when it has this share of its energy.
 _LEAST_SHARE = 1e-3
-#: An error this far below a component's energy (-30 dB) is small enough.
-_SMALL = 1e-3
+#: An error this far below a component's energy (-20 dB) is small enough.
+_SMALL = 1e-2
+#: What all that is given to components that aren't there counts for.
+_LEAKED = 5.0
 _QUIET = 1e-9
 
 
@@ -157,11 +158,12 @@ def _step(state: MaskState, network: KitNetwork, store: Store[Layers], plan: Mas
 
 
 def mask_loss(found: Tensor, shares: Tensor, power: Tensor) -> Tensor:
-    """How far below each part's energy its error lies, in nepers of energy; the mean of all parts.
+    """How far below each part's energy its error lies, in nepers of energy; the mean of the parts that are heard.
 
     That is the signal-to-distortion ratio that a listener's stems are judged by, with all parts alike: otherwise kick
-    and snare, which have nearly all the energy, would be all that is learnt. The share that is right on average in
-    power is the gain that is right for the signal (Wiener).
+    and snare, which have nearly all the energy, would be all that is learnt. What parts get that aren't heard is added
+    as a share of the whole. The share that is right on average in power is the gain that is right for the signal
+    (Wiener).
 
     Parameters
     ----------
@@ -174,8 +176,11 @@ def mask_loss(found: Tensor, shares: Tensor, power: Tensor) -> Tensor:
     """
     error = (power[:, None] * torch.square(torch.softmax(found, dim=1) - shares)).sum(dim=(2, 3))
     own = (power[:, None] * torch.square(shares)).sum(dim=(2, 3))
-    whole = power.sum(dim=(1, 2))[:, None]
-    return torch.log(error / (own + _LEAST_SHARE * whole + _QUIET) + _SMALL).mean()
+    whole = power.sum(dim=(1, 2))[:, None] + _QUIET
+    heard = (own > _LEAST_SHARE * whole).float()
+    ratio = torch.log(error / (own + _QUIET) + _SMALL)
+    leaked = (1 - heard) * error / whole
+    return (heard * ratio).sum() / heard.sum().clamp(min=1) + _LEAKED * leaked.sum() / len(power)
 
 
 def _power(features: Array) -> Array:
