@@ -28,6 +28,8 @@ from bridge.write.result import NO_SEPARATOR, Findings, write_manifest, write_re
 _MIX_BYTES, _STEM_BYTES = 4, 3
 #: Room for MIDI, notes and manifest.
 _SMALL_FILES_BYTES = 4 << 20
+#: What is heard of a second of audio, compressed, at most (22 kB of dense music).
+_HEARD_BYTES_A_SECOND = 25_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ def _check_room(folder: Path, steps: Steps) -> None:
     """Raise `OutputUnwritable` now, rather than after minutes of work, where the disk has no room for the result."""
     recording = steps.recording
     frame_bytes = recording.channels * (_MIX_BYTES + steps.stem_count * _STEM_BYTES)
-    needed = recording.length * frame_bytes + _SMALL_FILES_BYTES
+    heard_bytes = recording.duration_s * steps.heard_count * _HEARD_BYTES_A_SECOND
+    needed = recording.length * frame_bytes + round(heard_bytes) + _SMALL_FILES_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputUnwritable(

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -170,6 +170,11 @@ class Steps:
         return len(separator.parts) + 1 + (len(COMPONENTS) + 1 if self._makes_components else 0)
 
     @property
+    def heard_count(self) -> int:
+        """How many times audio is listened to for pitched notes, at most."""
+        return len({listening for part in self.parts if part != "drums" for listening in self._listenings(part)})
+
+    @property
     def _makes_components(self) -> bool:
         """Whether the drums are split: only for stems that are delivered."""
         return self._request.stems and self._drums_from_stem and "drums" in self.parts
@@ -234,7 +239,7 @@ class Steps:
             return grid, found | {part: self._pitched_notes(part) for part in wanted}
         for engine in (self._engines.beats, self._engines.drums, self._engines.pitch):
             engine.load()
-        _ = self.stems or self.mix  # what both threads begin with
+        _ = self.stems, self.mix  # what both threads begin with, made by one
         abandoned = threading.Event()
         self._progress = self._progress.until(abandoned)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="drums") as pool:
@@ -309,14 +314,15 @@ class Steps:
     def _pitched_notes(self, part: str) -> list[Note]:
         hearing, tightness = self._engines.hearings[part], self._request.tightness
         listenings = self._listenings(part)
-        for missing in (one for one in listenings if one not in self._heard):
-            _ = self._audio(missing.audio), self.mix if missing.beside_mix else None  # steps of their own
-        with self._step(f"notes {part}") as progress:
-            for one in listenings:
-                if one not in self._heard:
-                    self._heard[one] = self._listen_to(one, progress)
-            own, *beside = (heard_files.read(self._heard[one]) for one in listenings)
-            decoded = self._engines.pitch.decode(own, hearing, tightness, progress, beside)
+        missing = [one for one in listenings if one not in self._heard]
+        for one in missing:
+            _ = self._audio(one.audio), self.mix if one.beside_mix else None  # steps of their own
+        with self._step(f"notes {part}") as progress, ExitStack() as files:
+            for place, one in enumerate(missing):
+                share = progress.part(place / len(missing), (place + 1) / len(missing))
+                self._heard[one] = self._listen_to(one, share)
+            readers = [files.enter_context(closing(heard_files.read(self._heard[one]))) for one in listenings]
+            decoded = self._engines.pitch.decode(readers[0], hearing, tightness, progress, readers[1:])
         return self._keep_notes(part, decoded)
 
     def _listenings(self, part: str) -> tuple[_Listening, ...]:

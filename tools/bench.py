@@ -20,13 +20,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 #: What the scores of this project are asked to reach with the builtin separator, by the scorer's own labels.
 GOALS = {
-    "notes bass (song) f": 0.30,
-    "notes melody (song) f": 0.41,
-    "notes melody (piano) f": 0.76,
-    "notes vocals (vocals) f": 0.45,
-    "drums (drums) micro F, 5 classes": 0.75,
-    "tempo Acc1": 0.94,
+    "notes bass (song) f": 0.45,
+    "notes melody (song) f": 0.46,
+    "notes melody (piano) f": 0.80,
+    "notes melody (piano) f_off": 0.45,
+    "notes vocals (vocals) f": 0.78,
+    "notes vocals (vocals) f_off": 0.60,
+    "drums (drums) micro F, 5 classes": 0.90,
+    "drums (drums) micro F, 7 classes": 0.87,
+    "tempo Acc1": 1.0,
     "SDR drums dB": 0.0,
+    "SDR kick dB": 10.0,
+    "SDR snare dB": 7.0,
+    "SDR hihat dB": 4.0,
 }
 
 

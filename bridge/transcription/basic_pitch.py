@@ -129,15 +129,20 @@ class BasicPitchTranscriber:
         """
         if not 0.0 <= tightness <= 1.0:
             raise InvalidRequest(f"the tightness is 0 to 1, got {tightness:g}")
-        profile = self._profile(hearing.profile).at(tightness)
+        row = self._profile(hearing.profile)
+        profile, usual = row.at(tightness), row.at(min(tightness, USUAL_TIGHTNESS))
         if isinstance(profile, ChordProfile) and len(beside) != profile.beside:
             raise InvalidRequest(f"{hearing.profile!r} is heard with {profile.beside} recordings beside its own")
         decode: Decoder = Polyphony(profile) if isinstance(profile, ChordProfile) else Voice(profile)
         found = list(notes_of(_windows(heard, beside, progress), decode))
         removed = tuple(_as_removed(note) for note in found if note.reason)
         found = [note for note in found if not note.reason]
-        found = credible(found, profile.least_confidence, hearing.least_level_db)
-        notes = without_overlaps(as_notes(found, profile.velocity_range))
+        # Velocities are those of the usual notes, so that a note is no softer for being among the sure ones only.
+        found = credible(found, usual.least_confidence, hearing.least_level_db)
+        notes = [
+            note for note in as_notes(found, profile.velocity_range) if note.confidence >= profile.least_confidence
+        ]
+        notes = without_overlaps(notes)
         if not isinstance(profile, ChordProfile):
             notes = one_at_a_time(notes, profile.min_note_ms / 1000.0)
         return Decoded(notes, removed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -75,7 +75,8 @@ class Polyphony:
         kept = _surest(at, probable, self._least, self._shortest)
         notes = [*self._notes(known, at, probable, kept, sounding)]
         lost = (onsets[at] >= _STRIKING) & (probable < self._least)
-        removed = [self._removed(known, at, place, probable, notes) for place in np.flatnonzero(lost).tolist()]
+        rows = _Rows.of(notes)
+        removed = [self._removed(known, at, place, probable, rows) for place in np.flatnonzero(lost).tolist()]
         return sorted([*notes, *removed], key=lambda note: (note.start, note.pitch))
 
     def _notes(
@@ -102,22 +103,38 @@ class Polyphony:
                 yield replace(described(known, start, end, key + LOWEST_PITCH), judged=judged)
 
     def _removed(
-        self, known: Evidence, at: Candidates, place: int, probable: NDArray[np.float32], notes: Sequence[Found]
+        self, known: Evidence, at: Candidates, place: int, probable: NDArray[np.float32], notes: _Rows
     ) -> Found:
         start, pitch = int(at.frame[place]), int(at.key[place]) + LOWEST_PITCH
         found = described(known, start, min(len(known), start + self._shortest), pitch)
         return replace(found, judged=float(probable[place]), reason=self._reason(known, start, pitch, notes))
 
-    def _reason(self, known: Evidence, start: int, pitch: int, notes: Sequence[Found]) -> Reason:
-        if any(abs(note.start - start) <= _TOGETHER and pitch - note.pitch in _HARMONICS for note in notes):
+    def _reason(self, known: Evidence, start: int, pitch: int, notes: _Rows) -> Reason:
+        together = np.abs(notes.start - start) <= _TOGETHER
+        if np.isin(pitch - notes.pitch[together], _HARMONICS).any():
             return Reason.OVERTONE
-        if any(note.pitch == pitch and note.start < start < note.end + _TOGETHER for note in notes):
+        if np.any((notes.pitch == pitch) & (notes.start < start) & (start < notes.end + _TOGETHER)):
             return Reason.SOUNDING
         soon = slice(start, start + 10), pitch - LOWEST_PITCH
         own_db = known.level_db[soon].max()
         if any(other.level_db[soon].max() > own_db + _ELSEWHERE_DB for other in known.beside[1:]):
             return Reason.ELSEWHERE
         return Reason.UNLIKELY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Notes as columns, to be asked about thousands of times."""
+
+    start: NDArray[np.intp]
+    end: NDArray[np.intp]
+    pitch: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, notes: Sequence[Found]) -> _Rows:
+        """Columns of notes."""
+        rows = np.array([(note.start, note.end, note.pitch) for note in notes], dtype=np.intp).reshape(-1, 3)
+        return cls(*rows.T)
 
 
 def _surest(at: Candidates, probable: NDArray[np.float32], least: float, apart: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 #: A length has four bytes, the lowest first.
@@ -17,7 +17,7 @@ def write(path: Path, blocks: Iterable[bytes]) -> None:
             file.write(block)
 
 
-def read(path: Path) -> Iterator[bytes]:
+def read(path: Path) -> Generator[bytes, None, None]:
     """The blocks of a file, one at a time.
 
     Raises

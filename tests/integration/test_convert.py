@@ -1,5 +1,6 @@
 import json
 import os
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bridge.audio.decode import decode as really_decode
 from bridge.transcription.basic_pitch import BasicPitchTranscriber
 from bridge.transcription.profiles import PROFILES, SURE
 from tests.integration.support import RATE, leftovers, song_samples
@@ -105,13 +107,34 @@ def test_another_tightness_decodes_pitched_notes_anew_from_what_was_heard(conver
 
 
 def test_decoding_again_asks_neither_the_network_nor_the_audio(convert, song, monkeypatch):
+    def notes() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in Path("small song/notes").iterdir()}
+
     convert(song)
-    whole_files = {path: path.read_bytes() for path in Path("small song/notes").iterdir()}
-    monkeypatch.setattr("bridge.transcription.network.Network.__init__", None)
-    monkeypatch.setattr("bridge.steps.decode", None)
-    assert convert(song, "--tightness", "0.8").code == 0
-    assert convert(song, "--tightness", "0.5").code == 0
-    assert {path: path.read_bytes() for path in Path("small song/notes").iterdir()} == whole_files
+    usual = notes()
+    with monkeypatch.context() as deaf:
+        deaf.setattr("bridge.transcription.network.Network.__init__", None)
+        deaf.setattr("bridge.steps.decode", None)
+        assert convert(song, "--tightness", "0.2").code == 0
+    again = notes()
+    convert(song, "--tightness", "0.2", "--force")
+    assert notes() == again != usual
+
+
+def test_both_threads_find_the_audio_made_where_only_stems_are_kept(convert, song, monkeypatch):
+    """The drums are heard in the mix, and so are the beats; two threads would make it at once."""
+    convert(song, "--no-stems", "--deliver", "none")
+    monkeypatch.setattr("bridge.cache.Cache.fetch_bytes", lambda *_: None)  # notes and beats are forgotten, not stems
+    threads: list[str] = []
+
+    def decode(*arguments):
+        threads.extend(thread.name for thread in threading.enumerate())
+        return really_decode(*arguments)
+
+    monkeypatch.setattr("bridge.steps.decode", decode)
+    assert convert(song, "--no-stems", "--deliver", "none").code == 0
+    assert threads
+    assert not [name for name in threads if name.startswith("drums")]
 
 
 def test_what_was_heard_is_shared_by_parts_that_are_heard_in_one_mix(convert, song, monkeypatch):
