@@ -124,7 +124,8 @@ def test_decoding_again_asks_neither_the_network_nor_the_audio(convert, song, mo
 def test_both_threads_find_the_audio_made_where_only_stems_are_kept(convert, song, monkeypatch):
     """The drums are heard in the mix, and so are the beats; two threads would make it at once."""
     convert(song, "--no-stems", "--deliver", "none")
-    monkeypatch.setattr("bridge.cache.Cache.fetch_bytes", lambda *_: None)  # notes and beats are forgotten, not stems
+    for forgotten in ("_kept", "_kept_heard"):  # notes and beats, not stems
+        monkeypatch.setattr(f"bridge.steps.Steps.{forgotten}", lambda *_: None)
     threads: list[str] = []
 
     def decode(*arguments):
