@@ -1,7 +1,7 @@
 """Evidence as bytes: a byte a number, compressed, a window at a time.
 
 A byte is fine enough: thresholds on posteriors are round numbers, and half a decibel is below what a note's strength is
-known to. What was heard of four minutes takes some 4 MB so, of the 60 MB that it is in memory.
+known to. What was heard of four minutes takes 5 to 6 MB so, of the 60 MB that it is in memory.
 """
 
 from __future__ import annotations
