@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,8 @@ from bridge.audio.stems import stem_format, write_stems
 from bridge.cache import Cache, key_of
 from bridge.engines import BeatTracker, DrumEngine, Hearing, PartBlock, PitchTranscriber, Separator
 from bridge.errors import Cancelled
-from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Decoded, EngineId, Note, Removed
+from bridge.listening import Listening, listenings
+from bridge.model import COMPONENTS, PARTS, BeatGrid, ConversionRequest, Decoded, Note, Removed
 from bridge.progress import Progress
 from bridge.write import heard as heard_files
 from bridge.write import notes as note_files
@@ -59,19 +60,6 @@ class Engines:
     drums: DrumEngine
     beats: BeatTracker
     hearings: Mapping[str, Hearing]
-
-
-@dataclass(frozen=True, slots=True)
-class _Listening:
-    """What is listened to: ``mix`` or a stem, with which ear, and whether the part's share of the mix is of interest.
-
-    Profiles with one ear hear the same, so that `profile` doesn't count.
-    """
-
-    audio: str
-    ear: EngineId
-    profile: str = field(compare=False)
-    beside_mix: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +140,7 @@ class Steps:
         self._source_sha256 = source_sha256
         self.timings_s: dict[str, float] = {}
         self._components: Mapping[str, AudioFile] = {}
-        self._heard: dict[_Listening, Path] = {}
+        self._heard: dict[Listening, Path] = {}
         self._removed: dict[str, tuple[Removed, ...]] = {}
         self._part_found: PartListener | None = None
 
@@ -313,50 +301,34 @@ class Steps:
 
     def _pitched_notes(self, part: str) -> list[Note]:
         hearing, tightness = self._engines.hearings[part], self._request.tightness
-        listenings = self._listenings(part)
-        missing = [one for one in listenings if one not in self._heard]
+        needed = self._listenings(part)
+        missing = [one for one in needed if one not in self._heard]
         for one in missing:
             _ = self._audio(one.audio), self.mix if one.beside_mix else None  # steps of their own
         with self._step(f"notes {part}") as progress, ExitStack() as files:
             for place, one in enumerate(missing):
                 share = progress.part(place / len(missing), (place + 1) / len(missing))
                 self._heard[one] = self._listen_to(one, share)
-            readers = [files.enter_context(closing(heard_files.read(self._heard[one]))) for one in listenings]
+            readers = [files.enter_context(closing(heard_files.read(self._heard[one]))) for one in needed]
             decoded = self._engines.pitch.decode(readers[0], hearing, tightness, progress, readers[1:])
         return self._keep_notes(part, decoded)
 
-    def _listenings(self, part: str) -> tuple[_Listening, ...]:
-        """What must be heard for a part's notes, its own audio first."""
-        hearing = self._engines.hearings[part]
-        return (self._own_listening(part), *(self._listening_beside(name, hearing) for name in hearing.beside))
+    def _listenings(self, part: str) -> tuple[Listening, ...]:
+        return listenings(part, self._engines.hearings, self._engines.pitch)
 
-    def _own_listening(self, part: str) -> _Listening:
-        hearing = self._engines.hearings[part]
-        audio = part if hearing.source == "stem" else "mix"
-        return _Listening(audio, self._ear(hearing), hearing.profile, hearing.least_level_db is not None)
-
-    def _listening_beside(self, audio: str, hearing: Hearing) -> _Listening:
-        """As another part listens to that audio, where one does, so that it's heard once."""
-        others = (self._own_listening(part) for part in self._engines.hearings if part != "drums")
-        alone = _Listening(audio, self._ear(hearing), hearing.profile, beside_mix=False)
-        return next((other for other in others if other.audio == audio), alone)
-
-    def _ear(self, hearing: Hearing) -> EngineId:
-        return self._engines.pitch.ear(hearing.profile)
-
-    def _listen_to(self, one: _Listening, progress: Progress) -> Path:
+    def _listen_to(self, one: Listening, progress: Progress) -> Path:
         """What is heard of a pitched part, before it is decided what its notes are."""
         path, mix = self._heard_path(one), self.mix if one.beside_mix else None
         heard_files.write(path, self._engines.pitch.listen(self._audio(one.audio), mix, one.profile, progress))
         self._cache.store(self._heard_key(one), [path])
         return path
 
-    def _kept_heard(self, one: _Listening) -> Path | None:
+    def _kept_heard(self, one: Listening) -> Path | None:
         path = self._heard_path(one)
         is_kept = not self._request.fresh and self._cache.fetch(self._heard_key(one), path.parent)
         return path if is_kept else None
 
-    def _heard_path(self, one: _Listening) -> Path:
+    def _heard_path(self, one: Listening) -> Path:
         path = self._scratch / "heard" / self._heard_key(one) / "evidence"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -460,7 +432,7 @@ class Steps:
         engine, tightness = self._engines.pitch.identity, self._request.tightness
         return self._key("notes", engine=engine, part=part, hearing=hearing, tightness=tightness)
 
-    def _heard_key(self, one: _Listening) -> str:
+    def _heard_key(self, one: Listening) -> str:
         """Parts that are heard in one audio with one ear share what is heard."""
         return self._key("heard", engine=one.ear, audio=one.audio, beside_mix=one.beside_mix)
 

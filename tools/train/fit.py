@@ -15,54 +15,42 @@ from torch.nn import functional
 from bridge.drums.kit_features import Array, bands, compressed, magnitudes
 from tools.train.excerpts import FRAMES, Example, Store
 from tools.train.model import KitNetwork
+from tools.train.schedule import Schedule
 from tools.train.scores import Judged, best_thresholds, decided, judged, report
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How long, how much and how often.
+class Plan(Schedule):
+    """How strokes are learnt.
 
     Attributes
     ----------
-    steps
-        At most this many; training can be stopped at any step.
-    batch
-        Excerpts a step.
-    first, fresh
-        Excerpts rendered before the first step, and with every step, until the store is full.
-    rate, warm
-        Learning rate at its highest, and the steps in which it gets there; from there it falls along a half cosine to
-        nothing at the last step.
-    smooth
-        Share of the averaged weights that a step leaves: they, not the last ones, are judged and exported.
+    judge_steps
+        Steps between judgements.
     velocity_weight
         Of the velocities' squared error beside the onsets' cross-entropy.
-    save_s, judge_steps
-        Seconds between checkpoints, and steps between judgements.
+    soft_weight
+        How much more than a loud stroke a barely struck one counts; nothing from half of full velocity on. Otherwise
+        soft strokes, few and hardly heard, are not worth learning.
+    band_chance, band_db
+        How often a band plays along with an excerpt, and between which levels re the drums: on the fly, so that no two
+        mixes are alike.
+    channels
+        Of the network.
     """
 
-    steps: int = 6000
+    steps: int = 6800
     batch: int = 8
     first: int = 200
     fresh: float = 0.3
-    rate: float = 2e-3
     warm: int = 100
     smooth: float = 0.998
-    save_s: float = 180.0
     judge_steps: int = 1000
     velocity_weight: float = 0.3
     soft_weight: float = 2.0
     band_chance: float = 0.35
     band_db: tuple[float, float] = (-22.0, 6.0)
     channels: int = 128
-
-    def known(self, step: int, most: int) -> int:
-        """How many of `most` excerpts a step may draw from."""
-        return min(most, self.first + int(step * self.fresh))
-
-    def rate_at(self, step: int) -> float:
-        """The learning rate of a step."""
-        return self.rate * min(1.0, (step + 1) / self.warm) * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from bridge.model import COMPONENTS
 from tools.train.excerpts import Layers, Store
 from tools.train.fit import altered, averaged_into, quicker_in_bfloat16, refuse_nonsense
 from tools.train.model import KitNetwork, MaskNetwork
+from tools.train.schedule import Schedule
 
 #: A component is heard in an excerpt when it has this share of its energy.
 _LEAST_SHARE = 1e-3
@@ -31,25 +32,15 @@ _QUIET = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class MaskPlan:
-    """How long and how much, as `tools.train.fit.Plan` has it."""
+class MaskPlan(Schedule):
+    """How masks are learnt."""
 
-    steps: int = 1500
+    steps: int = 1100
     batch: int = 4
     first: int = 60
     fresh: float = 0.25
-    rate: float = 2e-3
     warm: int = 50
     smooth: float = 0.995
-    save_s: float = 120.0
-
-    def known(self, step: int, most: int) -> int:
-        """How many of `most` excerpts a step may draw from."""
-        return min(most, self.first + int(step * self.fresh))
-
-    def rate_at(self, step: int) -> float:
-        """The learning rate of a step."""
-        return self.rate * min(1.0, (step + 1) / self.warm) * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
 
 
 @dataclass(slots=True)

@@ -1,0 +1,97 @@
+"""What masks and thresholds are learnt by: arithmetic that must hold whatever is learnt."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bridge.drums.kit_decode import CLASSES
+from bridge.drums.kit_features import SAMPLE_RATE, bands, compressed, magnitudes
+from bridge.model import COMPONENTS
+from tools.train.excerpts import FRAMES, Layers, Store
+from tools.train.libraries import DISTRACTOR, KIND_OF_NAME, _matched
+from tools.train.render import Excerpt
+from tools.train.scores import best_thresholds, cross_fitted, judged
+
+torch = pytest.importorskip("torch")
+
+
+def test_two_recordings_at_once_have_the_sum_of_their_powers():
+    from tools.train.fit import together
+
+    rng = np.random.default_rng(1)
+    one, other = (compressed(rng.random((20, bands()), dtype=np.float32)) for _ in range(2))
+
+    both = magnitudes(together(one, other, -6.0)) ** 2
+
+    expected = magnitudes(one) ** 2 + 10 ** (-6 / 10) * magnitudes(other) ** 2
+    assert np.allclose(both, expected, rtol=1e-3)
+
+
+def test_masks_that_are_right_lose_least_and_a_muted_hat_costs_though_it_is_soft():
+    from tools.train.masks import mask_loss
+
+    shares = torch.zeros(1, len(COMPONENTS) + 1, 50, 8)
+    shares[:, 0, :25], shares[:, 2, 25:] = 1.0, 1.0  # a kick, then a hat that is 20 dB softer
+    power = torch.ones(1, 50, 8)
+    power[:, 25:] = 0.01
+    right = 20.0 * shares
+
+    muted = right.clone()
+    muted[:, 2], muted[:, -1] = 0.0, right[:, 2]
+
+    assert float(mask_loss(right, shares, power)) < float(mask_loss(muted, shares, power)) - 1.0
+
+
+def test_what_is_given_to_a_drum_that_is_not_there_costs():
+    from tools.train.masks import mask_loss
+
+    shares = torch.zeros(1, len(COMPONENTS) + 1, 50, 8)
+    shares[:, 0] = 1.0
+    right, leaking = 20.0 * shares, 20.0 * shares
+    leaking[:, 5, :10] = 20.0
+
+    power = torch.ones(1, 50, 8)
+    assert float(mask_loss(leaking, shares, power)) > float(mask_loss(right, shares, power)) + 0.5
+
+
+def test_shares_of_all_parts_sum_to_one(tmp_path):
+    rng = np.random.default_rng(2)
+    components = 0.1 * rng.standard_normal((len(COMPONENTS), 10 * SAMPLE_RATE)).astype(np.float32)
+    components[3] = 0
+    made = Store(tmp_path, lambda _: Excerpt(components.sum(axis=0), (), components), 1, Layers)[0]
+
+    shares = made.shares()
+
+    assert made.features.shape == (FRAMES, bands())
+    assert np.allclose(shares.sum(axis=0), 1, atol=1e-4)
+    assert shares[3].max() < 1e-3  # what is silent has no share
+    assert shares[-1].max() < 1e-3  # and nothing is nobody's
+
+
+def case(library: str, best: float):
+    """Excerpts in which strokes stand out from `best` on: below it are as many that aren't there."""
+    onsets, velocities = np.zeros((2, 400, len(CLASSES)), dtype=np.float32)
+    truth = []
+    for place in range(10):
+        onsets[20 + 30 * place, 0], onsets[35 + 30 * place, 0] = best + 0.05, best - 0.05
+        truth.append((0.01 * (20 + 30 * place), 0, 0.5))
+    return judged(library, np.array(truth, dtype=np.float32), onsets, velocities)
+
+
+def test_a_library_is_judged_by_a_threshold_that_it_had_no_part_in():
+    cases = [case("one", 0.3), case("two", 0.7), case("three", 0.7)]
+
+    decided = {judged_case.library: least for judged_case, least in cross_fitted(cases)}
+
+    assert 0.65 <= decided["one"] <= 0.75
+    assert 0.25 <= best_thresholds([cases[0]])["alone"] <= 0.35
+    assert set(best_thresholds([replace(cases[0], library="all, mixed")])) == {"mixed"}
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [("g#4 - cowbell", DISTRACTOR), ("f4 - ride bell", "ride"), ("b3 - low tom", "tom_low"), ("Floor Tom", "tom_low")],
+)
+def test_instruments_of_kits_are_what_their_names_say(name, kind):
+    assert _matched(name, KIND_OF_NAME) == kind
