@@ -164,7 +164,7 @@ def test_tightness_goes_from_every_candidate_to_the_sure_ones(
 
 def test_a_note_is_as_loud_among_the_sure_ones_as_among_all(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
     noise = np.random.default_rng(5).standard_normal(5 * 22050) * 0.02
-    samples = sound(LEAD[:3], 22050, 5.0) + 0.15 * sound(LEAD[3:], 22050, 5.0) + noise
+    samples = sound(CHORDS[:3], 22050, 5.0) + 0.1 * sound(CHORDS[3:], 22050, 5.0) + noise
     heard = list(transcriber.listen(audio_file(tmp_path, samples.astype(np.float32), 22050), None, "mix", Progress()))
 
     def decoded(tightness: float) -> list[Note]:
