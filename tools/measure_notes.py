@@ -43,9 +43,6 @@ KINDS_OF_ERROR = ("missed", "octave", "pitch", "split", "ghost")
 #: Kind of solo recording -> (the part of its truth, the profile that hears it).
 SOLO = {"piano": ("melody", "solo"), "vocals": ("vocals", "vocals")}
 
-#: Kind of source -> by what separated it its profiles are chosen.
-HEARD_AS = {"stem": "neural", "mix": "none", "separated": "builtin"}
-
 Rows = NDArray[np.float64]
 
 

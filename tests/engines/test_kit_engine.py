@@ -259,7 +259,7 @@ def test_a_stroke_that_opens_a_recording_is_at_its_beginning(tmp_path):
 
 
 def test_where_a_recording_begins_with_noise_nothing_is_struck(tmp_path):
-    samples = 0.001 * np.random.default_rng(3).standard_normal(RATE)
+    samples = 0.01 * np.random.default_rng(3).standard_normal(RATE)
     samples[400 : 400 + 4000] += np.random.default_rng(4).standard_normal(4000) * np.exp(-np.arange(4000) / 500)
     soundfile.write(tmp_path / "cut.wav", 0.2 * samples, RATE, subtype="FLOAT")
 

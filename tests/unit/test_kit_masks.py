@@ -56,6 +56,16 @@ def test_each_moment_gets_its_own_shares(tmp_path):
     assert np.allclose(made["ride"][turn + reach :], samples[turn + reach :], atol=1e-5)
 
 
+def test_between_two_frames_shares_lie_between_theirs():
+    shares = shares_of("kick", 4)
+    shares[1::2] = 0
+    known = kit_masks._Shares(iter([shares[:2], shares[2:]]))
+
+    at = known.at(np.array([0.25, 1.0, 1.5, 3.0], dtype=np.float32))
+
+    assert np.allclose(at[:, COMPONENTS.index("kick"), 0], [0.75, 0.0, 0.5, 0.0])
+
+
 def test_each_band_gets_its_own_shares(tmp_path):
     rate, at_hz = 44_100, band_centres_hz()
     path = tmp_path / "two.wav"

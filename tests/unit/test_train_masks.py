@@ -11,6 +11,7 @@ from bridge.model import COMPONENTS
 from tools.train.excerpts import FRAMES, Layers, Store
 from tools.train.libraries import DISTRACTOR, KIND_OF_NAME, _matched
 from tools.train.render import Excerpt
+from tools.train.schedule import saved_at_the_end
 from tools.train.scores import best_thresholds, cross_fitted, judged
 
 torch = pytest.importorskip("torch")
@@ -43,16 +44,21 @@ def test_masks_that_are_right_lose_least_and_a_muted_hat_costs_though_it_is_soft
     assert float(mask_loss(right, shares, power)) < float(mask_loss(muted, shares, power)) - 1.0
 
 
-def test_what_is_given_to_a_drum_that_is_not_there_costs():
+def test_what_is_given_to_a_drum_that_is_not_there_costs_beyond_what_the_others_lack():
     from tools.train.masks import mask_loss
 
-    shares = torch.zeros(1, len(COMPONENTS) + 1, 50, 8)
+    shares, power = torch.zeros(1, len(COMPONENTS) + 1, 50, 8), torch.ones(1, 50, 8)
     shares[:, 0] = 1.0
-    right, leaking = 20.0 * shares, 20.0 * shares
-    leaking[:, 5, :10] = 20.0
+    right = 20.0 * shares
+    half = torch.full_like(shares, -20.0)
+    half[:, 0] = 0.0
+    all_to_one, spread = half.clone(), half.clone()
+    all_to_one[:, 5] = 0.0
+    spread[:, 1:6] = -float(np.log(5))  # as much is lost, to five of them
 
-    power = torch.ones(1, 50, 8)
-    assert float(mask_loss(leaking, shares, power)) > float(mask_loss(right, shares, power)) + 0.5
+    losses = [float(mask_loss(found, shares, power)) for found in (right, spread, all_to_one)]
+
+    assert losses[0] < losses[1] < losses[2] - 0.5
 
 
 def test_shares_of_all_parts_sum_to_one(tmp_path):
@@ -95,3 +101,28 @@ def test_a_library_is_judged_by_a_threshold_that_it_had_no_part_in():
 )
 def test_instruments_of_kits_are_what_their_names_say(name, kind):
     assert _matched(name, KIND_OF_NAME) == kind
+
+
+@pytest.mark.parametrize("ending, saved", [(None, 1), (SystemExit("stopped"), 1), (FloatingPointError("nan"), 0)])
+def test_weights_are_saved_when_training_is_stopped_but_not_when_they_are_no_numbers(ending, saved):
+    times = []
+
+    def train() -> None:
+        with saved_at_the_end(lambda: times.append(1)):
+            if ending is not None:
+                raise ending
+
+    if ending is None:
+        train()
+    else:
+        with pytest.raises(type(ending)):
+            train()
+    assert len(times) == saved
+
+
+def test_a_loss_that_is_no_number_stops_the_training():
+    from tools.train.fit import refuse_nonsense
+
+    refuse_nonsense(torch.tensor(1.0), 3)
+    with pytest.raises(FloatingPointError, match="step 3"):
+        refuse_nonsense(torch.tensor(float("nan")), 3)

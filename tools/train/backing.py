@@ -16,7 +16,6 @@ from tools.train.soundfonts import render_midi
 Rng = np.random.Generator
 LENGTH_S = 45.0
 _DRUM_CHANNEL = 9
-_LEAST_TO_KEEP_S = 20.0
 
 
 def render_backings(songs: Path, font: Path, target: Path, most: int | None = None) -> list[Path]:

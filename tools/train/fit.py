@@ -15,7 +15,7 @@ from torch.nn import functional
 from bridge.drums.kit_features import Array, bands, compressed, magnitudes
 from tools.train.excerpts import FRAMES, Example, Store
 from tools.train.model import KitNetwork
-from tools.train.schedule import Schedule
+from tools.train.schedule import Schedule, saved_at_the_end
 from tools.train.scores import Judged, best_thresholds, decided, judged, report
 
 
@@ -137,14 +137,8 @@ def train(
     if checkpoint.exists():
         state.load(checkpoint, device)
         print(f"goes on from step {state.step}", flush=True)
-    try:
+    with saved_at_the_end(lambda: state.save(checkpoint)):
         _go_on(state, stores, judges, plan, checkpoint, device)
-    except FloatingPointError:
-        raise
-    except BaseException:  # told to stop
-        state.save(checkpoint)
-        raise
-    state.save(checkpoint)
     return state
 
 

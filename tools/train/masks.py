@@ -20,7 +20,7 @@ from bridge.model import COMPONENTS
 from tools.train.excerpts import Layers, Store
 from tools.train.fit import altered, averaged_into, quicker_in_bfloat16, refuse_nonsense
 from tools.train.model import KitNetwork, MaskNetwork
-from tools.train.schedule import Schedule
+from tools.train.schedule import Schedule, saved_at_the_end
 
 #: A component is heard in an excerpt when it has this share of its energy.
 _LEAST_SHARE = 1e-3
@@ -94,14 +94,8 @@ def train_masks(network: KitNetwork, store: Store[Layers], plan: MaskPlan, check
     if checkpoint.exists() and state.load(checkpoint):
         print(f"goes on from step {state.step}", flush=True)
     network.eval()
-    try:
+    with saved_at_the_end(lambda: state.save(checkpoint)):
         _go_on(state, network, store, plan, checkpoint)
-    except FloatingPointError:
-        raise
-    except BaseException:  # told to stop
-        state.save(checkpoint)
-        raise
-    state.save(checkpoint)
     return state
 
 

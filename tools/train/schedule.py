@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -43,3 +45,16 @@ class Schedule:
     def rate_at(self, step: int) -> float:
         """The learning rate of a step."""
         return self.rate * min(1.0, (step + 1) / self.warm) * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
+
+
+@contextmanager
+def saved_at_the_end(save: Callable[[], None]) -> Iterator[None]:
+    """Training goes on within; what it learns is saved, also when it is told to stop, but not when it went wrong."""
+    try:
+        yield
+    except FloatingPointError:
+        raise
+    except BaseException:
+        save()
+        raise
+    save()
