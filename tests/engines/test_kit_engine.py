@@ -31,14 +31,16 @@ def model(tmp_path_factory) -> Path:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
     from tools.train.export import export
+    from tools.train.model import DeployedMasks, MaskNetwork
     from tools.train.model import KitNetwork as Trained
-    from tools.train.model import MaskNetwork
 
     torch.manual_seed(0)
     network = Trained(bands(), channels=8, front=(4, 4, 4))
     torch.nn.init.zeros_(network.onset.bias)
     path = tmp_path_factory.mktemp("model") / "kit.onnx"
-    export(network, MaskNetwork(network, (4, 4, 4, 4)), {"alone": 0.5, "mixed": 0.9}, path, "test")
+    export(
+        network, DeployedMasks(network, MaskNetwork(network, (4, 4, 4, 4))), {"alone": 0.5, "mixed": 0.9}, path, "test"
+    )
     return path
 
 

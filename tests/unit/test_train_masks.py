@@ -8,7 +8,7 @@ import pytest
 from bridge.drums.kit_decode import CLASSES
 from bridge.drums.kit_features import SAMPLE_RATE, bands, compressed, magnitudes
 from bridge.model import COMPONENTS
-from tools.train.excerpts import FRAMES, Layers, Store
+from tools.train.excerpts import FRAMES, Example, Layers, Store
 from tools.train.libraries import DISTRACTOR, KIND_OF_NAME, _matched
 from tools.train.render import Excerpt
 from tools.train.schedule import saved_at_the_end
@@ -27,6 +27,68 @@ def test_two_recordings_at_once_have_the_sum_of_their_powers():
 
     expected = magnitudes(one) ** 2 + 10 ** (-6 / 10) * magnitudes(other) ** 2
     assert np.allclose(both, expected, rtol=1e-3)
+
+
+def test_a_spectrum_shifted_by_bands_is_found_that_many_higher():
+    from tools.train.fit import shifted
+
+    heard = np.zeros((3, bands()), dtype=np.float32)
+    heard[:, 40] = 1.0
+
+    assert np.argmax(shifted(heard, 2.0), axis=1).tolist() == [42] * 3
+    half = shifted(heard, -0.5)[0]
+    assert half[[39, 40]] == pytest.approx([0.5, 0.5])
+
+
+def test_what_is_mingled_of_two_excerpts_is_the_sum_of_its_parts_powers():
+    from tools.train.masks import mingled
+
+    rng = np.random.default_rng(5)
+    one, other = (
+        Layers(np.zeros((FRAMES, bands()), np.float32), rng.random((7, FRAMES, bands()), dtype=np.float32))
+        for _ in range(2)
+    )
+
+    both = mingled((one, other), (-10.0, 8.0), rng)
+
+    powers = np.square(magnitudes(both.parts))
+    assert np.allclose(np.square(magnitudes(both.features)), powers.sum(axis=0), rtol=0.02)
+    assert np.allclose(both.shares().sum(axis=0), 1, atol=1e-4)
+
+
+def test_training_that_was_stopped_midway_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
+    """The same excerpts, in the same order, with the same state of the optimiser: to the last bit."""
+    from tools.train import fit
+    from tools.train.fit import Plan, Stores, train
+
+    rng = np.random.default_rng(6)
+    strokes = np.array([[1.0, 0, 0.8], [2.5, 2, 0.4]], dtype=np.float32)
+    for name in ("drums", "bands"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            features = rng.random((FRAMES, bands()), dtype=np.float32).astype(np.float16)
+            np.savez(tmp_path / name / f"{number:06d}.npz", features=features, strokes=strokes)
+    stores = Stores(*(Store(tmp_path / name, lambda _: None, 4, Example) for name in ("drums", "bands")))
+    plan = Plan(steps=6, batch=2, first=4, fresh=0.0, judge_steps=100, channels=8)
+
+    whole = train(stores, {}, plan, tmp_path / "whole.pt")
+
+    class Stopped(Exception):
+        pass
+
+    def stop(losses: object, step: int) -> None:
+        if step == 3:
+            raise Stopped
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fit, "refuse_nonsense", stop)
+        with pytest.raises(Stopped):
+            train(stores, {}, plan, tmp_path / "halved.pt")
+    halved = train(stores, {}, plan, tmp_path / "halved.pt")
+
+    assert halved.step == whole.step == 6
+    for one, other in zip(halved.averaged.state_dict().values(), whole.averaged.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_masks_that_are_right_lose_least_and_a_muted_hat_costs_though_it_is_soft():

@@ -1,14 +1,17 @@
 """Rendered training data: its truth has to be true."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from bridge.drums.kit_features import SAMPLE_RATE
 from bridge.model import COMPONENT_OF_KEY, COMPONENTS, GM_DRUM
+from tools.train import patterns
 from tools.train.excerpts import FRAMES, Example
 from tools.train.libraries import KINDS
-from tools.train.patterns import Groove, Hit, procedural, varied
-from tools.train.render import Excerpt, Instrument, World, excerpt, excerpt_with_components, mixed_down
+from tools.train.patterns import TWICE_S, Groove, Hit, once, procedural, varied, with_foot
+from tools.train.render import Excerpt, Instrument, World, excerpt, excerpt_with_components, merged, mixed_down
 from tools.train.scores import Count, pairs
 
 WORLD = World({}, Groove(()), ())
@@ -89,3 +92,46 @@ def test_strokes_are_paired_one_to_one_within_50_ms():
     count = Count()
     count.add(hits=1, found=2, truth=3)
     assert count.f == pytest.approx(2 / 5)
+
+
+def test_every_second_of_the_performances_is_as_likely(tmp_path, monkeypatch):
+    paths = (tmp_path / "short.mid", tmp_path / "long.mid")
+    monkeypatch.setattr(patterns, "performance", lambda path: (Hit(0.5, path.stem, 100),))
+    groove = Groove(paths, (1.0, 9.0))
+    rng = np.random.default_rng(0)
+
+    drawn = [groove.excerpt(1.0, rng)[0].kind for _ in range(400)]
+
+    assert 0.85 < drawn.count("long") / len(drawn) < 0.95
+
+
+def test_what_a_pad_strikes_twice_is_one_stroke_and_the_louder():
+    hits = [
+        Hit(0.1, "snare", 40),
+        Hit(0.1 + TWICE_S / 2, "kick", 90),
+        Hit(0.1 + TWICE_S / 2, "snare", 80),
+        Hit(0.1 + 2 * TWICE_S, "snare", 50),
+    ]
+
+    assert once(hits) == [Hit(0.1, "snare", 80), hits[1], hits[3]]
+
+
+def test_a_foot_keeps_time_under_rides_and_nowhere_else():
+    hits = [Hit(float(at), "ride" if at % 2 else "snare", 100) for at in range(40)]
+
+    added = [hit for hit in with_foot(hits, np.random.default_rng(1)) if hit not in hits]
+
+    assert added
+    assert {hit.kind for hit in added} == {"closed_hat"}
+    assert all(round(hit.at_s) % 2 and abs(hit.at_s - round(hit.at_s)) < 0.03 for hit in added)
+
+
+def test_two_drums_struck_as_one_ring_as_long_as_the_longer_and_keep_their_layers():
+    short = [np.ones(10, dtype=np.float32), np.full(10, 2, dtype=np.float32), np.full(10, 3, dtype=np.float32)]
+    long = [np.full(5000, 0.1, dtype=np.float32)]
+
+    both = merged(short, long, np.random.default_rng(2))
+
+    assert [round(float(layer[0])) for layer in both] == pytest.approx([1, 3, 4], abs=1)
+    assert all(first[0] < second[0] for first, second in pairwise(both))
+    assert all(len(layer) > 3000 and layer[2000] > 0 for layer in both)

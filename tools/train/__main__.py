@@ -35,6 +35,8 @@ from tools.train.rival import CERTAIN, judge_rival
 from tools.train.scores import best_thresholds, cross_fitted, decided, report
 
 GIGABYTE = 1024**3
+#: Stretches of bands: each is mixed into many excerpts at another moment and level.
+MOST_BANDS = 2000
 #: Where Debian's packages hydrogen-drumkits, fluid-soundfont-gm and musescore-general-soundfont-small lie.
 DEBIAN_KITS = Path("/usr/share/hydrogen/data/drumkits")
 DEBIAN_FONTS = (
@@ -43,7 +45,7 @@ DEBIAN_FONTS = (
 )
 #: What shows in a minute that every step works; its network is good for nothing.
 SMALL = Plan(steps=6, batch=2, first=4, fresh=0.5, judge_steps=6, channels=32)
-SMALL_MASKS = MaskPlan(steps=4, batch=2, first=2, fresh=0.0)
+SMALL_MASKS = MaskPlan(steps=4, batch=2, first=2, fresh=0.0, channels=32)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -75,20 +77,21 @@ def _learn(
     options: argparse.Namespace, material: worlds.Material, world: worlds.World, judges: dict[str, Store[Example]]
 ) -> None:
     """Render, or train strokes or masks."""
-    plan = SMALL if options.small else Plan(steps=options.steps)
+    plan = SMALL if options.small else Plan(steps=options.steps, rate=options.rate)
     mask_plan = SMALL_MASKS if options.small else MaskPlan(steps=options.mask_steps)
     most = most_examples(round(options.cache_gb * GIGABYTE / 4), bands())
     stores = Stores(
         worlds.training_store(material, world, most, options.name),
-        worlds.band_store(material, world, most, options.name),
+        worlds.band_store(material, world, min(most, MOST_BANDS), options.name),
     )
     layers = worlds.layers_store(material, world, most // 4, options.name)
     if options.verb == "render":
         stores.drums.render_ahead(plan.known(plan.steps, most))
-        stores.bands.render_ahead(plan.known(plan.steps, most))
+        stores.bands.render_ahead(plan.known(plan.steps, stores.bands.most))
         layers.render_ahead(mask_plan.known(mask_plan.steps, layers.most))
     elif options.verb == "fit":
-        train(stores, judges, plan, _checkpoint(options, ""), options.device)
+        first = options.work / "checkpoints" / f"{options.begin}.pt" if options.begin else None
+        train(stores, judges, plan, _checkpoint(options, ""), options.device, first)
     else:
         train_masks(_trained(options, plan).averaged, layers, mask_plan, _checkpoint(options, "-masks"))
 
@@ -101,15 +104,16 @@ def _look(options: argparse.Namespace, judges: dict[str, Store[Example]], layers
     thresholds = best_thresholds(cases)
     print(f"step {state.step}; each library by a threshold that was chosen without it\n{report(cross_fitted(cases))}")
     print("thresholds of all together: " + ", ".join(f"{name} {one:.2f}" for name, one in thresholds.items()))
-    masks, path = MaskState.begun(state.averaged, MaskPlan()), _checkpoint(options, "-masks")
-    trained = path.exists() and masks.load(path)
-    if trained:
-        ratios = judge_masks(state.averaged, masks.averaged, layers)
+    mask_plan = SMALL_MASKS if options.small else MaskPlan()
+    masks, path = MaskState.begun(mask_plan, options.device), _checkpoint(options, "-masks")
+    if path.exists():
+        masks.load(path)
+        ratios = judge_masks(masks.averaged, layers)
         print("masks, dB: " + " ".join(f"{name} {value:.1f}" for name, value in ratios.items()))
     if options.verb != "export":
         return
-    if not trained:
-        sys.exit("there are no masks for this network yet: python -m tools.train masks")
+    if not path.exists():
+        sys.exit("there are no masks yet: python -m tools.train masks")
     missing = [name for name in SURROUNDINGS if name not in thresholds]
     if missing and not options.small:
         sys.exit(f"nothing to choose the threshold for drums {missing[0]} by: --kits and --fonts name what is needed")
@@ -152,9 +156,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--fonts", type=Path, nargs="*", default=DEBIAN_FONTS, help="soundfonts; the first plays the backings"
     )
     parser.add_argument("--name", default="kit", help="of the run: its checkpoint and its excerpts")
+    parser.add_argument("--begin", help="another run, whose weights a new one begins with")
     parser.add_argument("--target", type=Path, default=Path("build/train/kit.onnx"))
     parser.add_argument("--steps", type=int, default=Plan().steps)
     parser.add_argument("--mask-steps", type=int, default=MaskPlan().steps)
+    parser.add_argument("--rate", type=float, default=Plan().rate, help="highest learning rate")
     parser.add_argument("--cache-gb", type=float, default=4.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -88,10 +88,11 @@ def saturated(tracks: Array, rng: Rng) -> Array:
 
 
 def coded(tracks: Array, rng: Rng) -> Array:
-    """`tracks` after a lossy codec that keeps time: Ogg Vorbis, at 60 to 130 kbit/s."""
+    """`tracks` after a lossy codec, Ogg Vorbis or MP3, at a low to middling rate; both keep time."""
     file, mix = io.BytesIO(), tracks.sum(axis=0)
-    peak, level = np.abs(mix).max(initial=1e-6) * 1.2, rng.uniform(0.5, 1.0)
-    soundfile.write(file, mix / peak, SAMPLE_RATE, format="OGG", subtype="VORBIS", compression_level=level)
+    peak, level = np.abs(mix).max(initial=1e-6) * 1.2, rng.uniform(0.5, 0.95)
+    kind, coding = ("OGG", "VORBIS") if rng.random() < 0.5 else ("MP3", "MPEG_LAYER_III")
+    soundfile.write(file, mix / peak, SAMPLE_RATE, format=kind, subtype=coding, compression_level=level)
     file.seek(0)
     decoded = soundfile.read(file, dtype="float32")[0][: len(mix)] * peak
     return _with_rest(tracks, np.pad(decoded, (0, len(mix) - len(decoded))) - mix)

@@ -15,13 +15,13 @@ from bridge.drums.kit_decode import CLASSES
 from bridge.drums.kit_features import bands
 from bridge.drums.kit_network import masks_path
 from bridge.model import COMPONENTS
-from tools.train.model import DeployedMasks, DeployedStrokes, KitNetwork, MaskNetwork, reach
+from tools.train.model import DeployedMasks, DeployedStrokes, KitNetwork, reach
 from tools.train.scores import Thresholds
 
 _OPSET = 17
 
 
-def export(network: KitNetwork, masks: MaskNetwork, thresholds: Thresholds, target: Path, version: str) -> None:
+def export(network: KitNetwork, masks: DeployedMasks, thresholds: Thresholds, target: Path, version: str) -> None:
     """Write `target`, its masks beside it, and what they are (`bridge.drums.kit_network.Facts`) as JSON.
 
     The input of both is ``features`` (1, frames, bands). The outputs are ``onsets`` and ``velocities`` (1, frames,
@@ -31,7 +31,7 @@ def export(network: KitNetwork, masks: MaskNetwork, thresholds: Thresholds, targ
     facts = {
         "version": version,
         "sha256": _written(DeployedStrokes(network), target, ("onsets", "velocities")),
-        "masks_sha256": _written(DeployedMasks(network, masks), masks_path(target), ("shares",)),
+        "masks_sha256": _written(masks, masks_path(target), ("shares",)),
         "classes": CLASSES,
         "components": COMPONENTS,
         "reach": reach(),

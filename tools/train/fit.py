@@ -39,10 +39,10 @@ class Plan(Schedule):
         Of the network.
     """
 
-    steps: int = 6800
+    steps: int = 14_000
     batch: int = 8
-    first: int = 200
-    fresh: float = 0.3
+    first: int = 2500
+    fresh: float = 1.0
     warm: int = 100
     smooth: float = 0.998
     judge_steps: int = 1000
@@ -70,6 +70,12 @@ class State:
         network, averaged = (KitNetwork(bands(), plan.channels).to(device) for _ in range(2))
         averaged.load_state_dict(network.state_dict())
         return cls(network, averaged.eval(), torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=0.01))
+
+    def begin_with(self, path: Path, device: str) -> None:
+        """Take the averaged weights of another run's checkpoint, and nothing else of it."""
+        weights = torch.load(path, map_location=device, weights_only=True)["averaged"]
+        self.network.load_state_dict(weights)
+        self.averaged.load_state_dict(weights)
 
     def save(self, path: Path) -> None:
         """Write all of it, at once."""
@@ -130,13 +136,21 @@ class Stores:
 
 
 def train(
-    stores: Stores, judges: dict[str, Store[Example]], plan: Plan, checkpoint: Path, device: str = "cpu"
+    stores: Stores,
+    judges: dict[str, Store[Example]],
+    plan: Plan,
+    checkpoint: Path,
+    device: str = "cpu",
+    first: Path | None = None,
 ) -> State:
-    """Train until the plan's last step, from the checkpoint where there is one."""
+    """Train until the plan's last step, from the checkpoint where there is one, else from the weights of `first`."""
     state = State.begun(plan, device)
     if checkpoint.exists():
         state.load(checkpoint, device)
         print(f"goes on from step {state.step}", flush=True)
+    elif first is not None:
+        state.begin_with(first, device)
+        print(f"begins with the weights of {first.stem}", flush=True)
     with saved_at_the_end(lambda: state.save(checkpoint)):
         _go_on(state, stores, judges, plan, checkpoint, device)
     return state
@@ -188,6 +202,7 @@ def _step(state: State, batch: list[tuple[Array, Example]], plan: Plan, device: 
     targets = [one.targets() for _, one in batch]
     onsets, velocities = (torch.from_numpy(np.stack(column)).to(device) for column in zip(*targets, strict=True))
     state.network.train()
+    torch.manual_seed(state.step)  # what is dropped out is the same again after a stop
     with torch.autocast(device, dtype=torch.bfloat16, enabled=quicker_in_bfloat16(device)):
         found, loud = state.network(features)
     onset, velocity = losses_of(found.float(), loud.float(), onsets, velocities, plan.soft_weight)
@@ -236,7 +251,23 @@ def altered(features: Array, rng: np.random.Generator) -> Array:
     if rng.random() < 0.15:  # a record without the highest
         edge = int(rng.integers(1, count // 5))
         gain[-edge:] *= np.float32(10 ** (rng.uniform(-60, -10) / 20))
-    return compressed(magnitudes(features) * gain)
+    if rng.random() < 0.3:  # a narrow cut or resonance
+        centre, width = rng.uniform(0, count), rng.uniform(0.7, 4.0)
+        bell = np.exp(-0.5 * np.square((np.arange(count) - centre) / width))
+        gain *= np.asarray(10 ** (rng.uniform(-24, 9) * bell / 20), dtype=np.float32)
+    heard = magnitudes(features)
+    if rng.random() < 0.5:  # all drums tuned up or down, by less than makes a low tom a high one
+        heard = shifted(heard, rng.uniform(-1.5, 1.5))
+    return compressed(heard * gain)
+
+
+def shifted(magnitude: Array, by_bands: float) -> Array:
+    """Magnitudes of a sound whose every band lies `by_bands` higher; at the edge the last one stays."""
+    places = np.clip(np.arange(magnitude.shape[1]) - by_bands, 0, magnitude.shape[1] - 1)
+    low = np.floor(places).astype(np.intp)
+    high = np.minimum(low + 1, magnitude.shape[1] - 1)
+    part = (places - low).astype(np.float32)
+    return np.asarray(magnitude[:, low] * (1 - part) + magnitude[:, high] * part, dtype=np.float32)
 
 
 def judge(network: KitNetwork, judges: dict[str, Store[Example]], device: str) -> list[Judged]:

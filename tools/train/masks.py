@@ -1,13 +1,14 @@
-"""Training of the masks that give component stems, on what a trained network already knows.
+"""Training of the masks that give component stems, which begin with what a trained network already knows.
 
-The network itself stays as it is: its strokes are not made worse by what masks would like to know.
+They learn with layers of their own, which start as the network's: its strokes are not made worse by what masks would
+like to know, nor masks by what strokes need.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bridge.drums.kit_features import Array, band_weights, magnitudes
+from bridge.drums.kit_features import Array, band_weights, bands, compressed, magnitudes
 from bridge.model import COMPONENTS
 from tools.train.excerpts import Layers, Store
-from tools.train.fit import altered, averaged_into, quicker_in_bfloat16, refuse_nonsense
-from tools.train.model import KitNetwork, MaskNetwork
+from tools.train.fit import altered, averaged_into, quicker_in_bfloat16, refuse_nonsense, shifted
+from tools.train.model import DeployedMasks, KitNetwork, MaskNetwork
 from tools.train.schedule import Schedule, saved_at_the_end
 
 #: A component is heard in an excerpt when it has this share of its energy.
@@ -33,76 +34,95 @@ _QUIET = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class MaskPlan(Schedule):
-    """How masks are learnt."""
+    """How masks are learnt.
 
-    steps: int = 1100
+    Attributes
+    ----------
+    mingled
+        How often an excerpt is put together from two: kicks of one, hats of another.
+    part_db
+        Between which levels a part of such an excerpt is drawn, relative to its own.
+    channels
+        Of the network.
+    """
+
+    steps: int = 2400
     batch: int = 4
-    first: int = 60
-    fresh: float = 0.25
-    warm: int = 50
-    smooth: float = 0.995
+    first: int = 400
+    fresh: float = 0.5
+    warm: int = 100
+    smooth: float = 0.997
+    rate: float = 1.5e-3
+    mingled: float = 0.6
+    part_db: tuple[float, float] = (-10.0, 8.0)
+    channels: int = 128
 
 
 @dataclass(slots=True)
 class MaskState:
-    """What a checkpoint holds; `digest` is of the network that the masks are for."""
+    """What a checkpoint holds."""
 
-    masks: MaskNetwork
-    averaged: MaskNetwork
+    learning: DeployedMasks
+    averaged: DeployedMasks
     optimiser: torch.optim.Optimizer
-    digest: str
     step: int = 0
 
     @classmethod
-    def begun(cls, network: KitNetwork, plan: MaskPlan) -> MaskState:
-        """Untrained masks for a network."""
+    def begun(cls, plan: MaskPlan, device: str) -> MaskState:
+        """Untrained masks."""
         torch.manual_seed(1)
-        device = next(network.parameters()).device
-        masks, averaged = (MaskNetwork(network).to(device) for _ in range(2))
-        averaged.load_state_dict(masks.state_dict())
-        optimiser = torch.optim.AdamW(masks.parameters(), lr=plan.rate, weight_decay=0.01)
-        return cls(masks, averaged.eval(), optimiser, _digest(network))
+        learning, averaged = (_masks(plan.channels).to(device) for _ in range(2))
+        averaged.load_state_dict(learning.state_dict())
+        optimiser = torch.optim.AdamW(learning.parameters(), lr=plan.rate, weight_decay=0.01)
+        return cls(learning, averaged.eval(), optimiser)
+
+    def begin_with(self, network: KitNetwork) -> None:
+        """Take the layers of what hears strokes."""
+        for masks in (self.learning, self.averaged):
+            masks.network.load_state_dict(network.state_dict())
 
     def save(self, path: Path) -> None:
         """Write all of it, at once."""
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".tmp")
-        kept = {"masks": self.masks.state_dict(), "averaged": self.averaged.state_dict(), "digest": self.digest}
+        kept = {"learning": self.learning.state_dict(), "averaged": self.averaged.state_dict()}
         torch.save({**kept, "optimiser": self.optimiser.state_dict(), "step": self.step}, scratch)
         scratch.replace(path)
 
-    def load(self, path: Path) -> bool:
-        """Go on from a checkpoint; False where that is of masks for another network."""
-        kept = torch.load(path, weights_only=True)
-        if kept["digest"] != self.digest:
-            return False
-        self.masks.load_state_dict(kept["masks"])
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        device = next(self.learning.parameters()).device
+        kept = torch.load(path, map_location=device, weights_only=True)
+        self.learning.load_state_dict(kept["learning"])
         self.averaged.load_state_dict(kept["averaged"])
         self.optimiser.load_state_dict(kept["optimiser"])
         self.step = kept["step"]
-        return True
 
 
-def _digest(network: KitNetwork) -> str:
-    weights = b"".join(value.detach().float().cpu().numpy().tobytes() for value in network.state_dict().values())
-    return hashlib.sha256(weights).hexdigest()
+def _masks(channels: int) -> DeployedMasks:
+    network = KitNetwork(bands(), channels)
+    for head in (network.onset, network.velocity):
+        head.requires_grad_(False)  # masks don't hear them
+    return DeployedMasks(network, MaskNetwork(network))
 
 
 def train_masks(network: KitNetwork, store: Store[Layers], plan: MaskPlan, checkpoint: Path) -> MaskState:
-    """Train until the plan's last step, from the checkpoint where there is one for this very network."""
-    state = MaskState.begun(network, plan)
-    if checkpoint.exists() and state.load(checkpoint):
+    """Train until the plan's last step, from the checkpoint where there is one, else from a network for strokes."""
+    state = MaskState.begun(plan, str(next(network.parameters()).device))
+    if checkpoint.exists():
+        state.load(checkpoint)
         print(f"goes on from step {state.step}", flush=True)
-    network.eval()
+    else:
+        state.begin_with(network)
     with saved_at_the_end(lambda: state.save(checkpoint)):
-        _go_on(state, network, store, plan, checkpoint)
+        _go_on(state, store, plan, checkpoint)
     return state
 
 
-def _go_on(state: MaskState, network: KitNetwork, store: Store[Layers], plan: MaskPlan, checkpoint: Path) -> None:
+def _go_on(state: MaskState, store: Store[Layers], plan: MaskPlan, checkpoint: Path) -> None:
     saved, losses = time.monotonic(), []
     while state.step < plan.steps:
-        losses.append(_step(state, network, store, plan))
+        losses.append(_step(state, store, plan))
         if state.step % 20 == 0:
             print(f"step {state.step} masks {np.mean(losses):.5f}", flush=True)
             losses.clear()
@@ -111,34 +131,60 @@ def _go_on(state: MaskState, network: KitNetwork, store: Store[Layers], plan: Ma
             saved = time.monotonic()
 
 
-def _step(state: MaskState, network: KitNetwork, store: Store[Layers], plan: MaskPlan) -> float:
-    rng = np.random.default_rng([state.step, 2])
-    known = plan.known(state.step, store.most)
-    examples = [store[int(number)] for number in rng.choice(known, plan.batch, replace=known < plan.batch)]
-    device = next(network.parameters()).device
+def _batch(store: Store[Layers], step: int, plan: MaskPlan) -> list[tuple[Array, Layers]]:
+    """Features as the step hears them, and of what they consist."""
+    rng = np.random.default_rng([step, 2])
+    known = plan.known(step, store.most)
+    drawn = [store[int(number)] for number in rng.choice(known, plan.batch, replace=known < plan.batch)]
+    heard = []
+    for place, one in enumerate(drawn):
+        if rng.random() < plan.mingled:
+            one = mingled((one, drawn[place - 1]), plan.part_db, rng)
+        heard.append((altered(one.features, rng), one))
+    return heard
+
+
+def mingled(excerpts: Sequence[Layers], part_db: tuple[float, float], rng: np.random.Generator) -> Layers:
+    """An excerpt that was never rendered: each part from one of several, at a level, tone and moment of its own.
+
+    Powers add up, nearly, as in `tools.train.fit.together`.
+    """
+    parts = []
+    for place in range(len(COMPONENTS) + 1):
+        heard = magnitudes(excerpts[int(rng.integers(len(excerpts)))].parts[place])
+        count = heard.shape[1]
+        curve_db = rng.uniform(*part_db) + np.interp(np.arange(count), np.linspace(0, count, 5), rng.uniform(-6, 6, 5))
+        heard = shifted(heard * (10 ** (curve_db / 20)).astype(np.float32), rng.uniform(-1.5, 1.5))
+        parts.append(np.roll(heard, int(rng.integers(len(heard))), axis=0))
+    whole = np.sqrt(np.square(np.stack(parts)).sum(axis=0))
+    return Layers(compressed(whole), compressed(np.stack(parts)))
+
+
+def _step(state: MaskState, store: Store[Layers], plan: MaskPlan) -> float:
+    batch = _batch(store, state.step, plan)
+    device = next(state.learning.parameters()).device
     features, shares, power = (
         torch.from_numpy(np.stack(column)).to(device)
         for column in (
-            [altered(one.features, rng) for one in examples],
-            [one.shares() for one in examples],
-            [_power(one.features) for one in examples],
+            [heard for heard, _ in batch],
+            [one.shares() for _, one in batch],
+            [_power(one.features) for _, one in batch],
         )
     )
-    state.masks.train()
+    state.learning.train()
+    torch.manual_seed(state.step)  # what is dropped out is the same again after a stop
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=quicker_in_bfloat16(device.type)):
-        with torch.no_grad():
-            heard = network.known(features)
-        found = state.masks(heard)
+        found = state.learning.logits(features)
     loss = mask_loss(found.float(), shares, power)
     refuse_nonsense(loss, state.step)
     for group in state.optimiser.param_groups:
         group["lr"] = plan.rate_at(state.step)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.masks.parameters(), 0.5)
+    torch.nn.utils.clip_grad_norm_(state.learning.parameters(), 0.5)
     state.optimiser.step()
     state.step += 1
-    averaged_into(state.averaged, state.masks, min(plan.smooth, (1 + state.step) / (10 + state.step)))
+    averaged_into(state.averaged, state.learning, min(plan.smooth, (1 + state.step) / (10 + state.step)))
     return float(loss.detach())
 
 
@@ -173,19 +219,18 @@ def _power(features: Array) -> Array:
     return np.asarray(np.square(magnitudes(features)) / np.square(band_weights()).sum(axis=0), dtype=np.float32)
 
 
-def judge_masks(network: KitNetwork, masks: MaskNetwork, store: Store[Layers]) -> dict[str, float]:
+def judge_masks(masks: DeployedMasks, store: Store[Layers]) -> dict[str, float]:
     """Mean ratio (dB) of each component's energy to its error's, over the excerpts in which it is heard.
 
     As `mask_loss` has it: without phases, for comparing one training with another.
     """
     ratios: dict[str, list[float]] = {name: [] for name in COMPONENTS}
-    device = next(network.parameters()).device
-    network.eval(), masks.eval()
+    device = next(masks.parameters()).device
+    masks.eval()
     with torch.inference_mode():
         for number in range(store.most):
             one = store[number]
-            features = torch.from_numpy(one.features[None]).to(device)
-            found = torch.softmax(masks(network.known(features)), dim=1)[0].cpu().numpy()
+            found = masks(torch.from_numpy(one.features[None]).to(device))[0].permute(1, 0, 2).cpu().numpy()
             power, shares = _power(one.features), one.shares()
             for place, name in enumerate(COMPONENTS):
                 own = float((power * np.square(shares[place])).sum())

@@ -177,12 +177,17 @@ class DeployedStrokes(nn.Module):
 
 
 class DeployedMasks(nn.Module):
-    """What shares the drums out, as it is exported."""
+    """What shares the drums out, as it is exported: it has layers of its own."""
 
     def __init__(self, network: KitNetwork, masks: MaskNetwork) -> None:
         super().__init__()
         self.network, self.masks = network, masks
 
+    def logits(self, features: Tensor) -> Tensor:
+        """Of whose each band is, of the components, then of none: (batch, components + 1, frames, bands)."""
+        found: Tensor = self.masks(self.network.known(features))
+        return found
+
     def forward(self, features: Tensor) -> Tensor:
         """Shares 0 to 1, (batch, frames, components, bands)."""
-        return torch.softmax(self.masks(self.network.known(features)), dim=1)[:, :-1].transpose(1, 2)
+        return torch.softmax(self.logits(features), dim=1)[:, :-1].transpose(1, 2)

@@ -50,9 +50,12 @@ class Groove:
     ----------
     files
         MIDI files.
+    lengths_s
+        How long each of them is: every second is as likely to be drawn. Empty where all files are alike.
     """
 
     files: tuple[Path, ...]
+    lengths_s: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, root: Path, wanted: Callable[[str], bool]) -> Groove:
@@ -60,20 +63,28 @@ class Groove:
         if not (root / "info.csv").exists():
             return cls(())
         with (root / "info.csv").open(encoding="utf-8", newline="") as file:
-            rows = [row["midi_filename"] for row in csv.DictReader(file) if wanted(row["drummer"])]
-        return cls(tuple(root / name for name in rows if (root / name).exists()))
+            rows = [row for row in csv.DictReader(file) if wanted(row["drummer"])]
+        there = [row for row in rows if (root / row["midi_filename"]).exists()]
+        return cls(tuple(root / row["midi_filename"] for row in there), tuple(float(row["duration"]) for row in there))
 
     def excerpt(self, length_s: float, rng: Rng) -> list[Hit]:
         """`length_s` seconds, played up to 25 % slower or faster; short performances follow one another."""
         speed, hits, end = rng.uniform(0.8, 1.25), [], 0.0
         for _ in range(_MOST_TRIES):
-            played = performance(self.files[int(rng.integers(len(self.files)))])
+            played = performance(self._drawn(rng))
             if not played or end >= length_s:
                 continue
             begin = rng.uniform(0, max(0.0, played[-1].at_s - length_s * speed))
             hits += [replace(hit, at_s=end + (hit.at_s - begin) / speed) for hit in played if hit.at_s >= begin]
             end = hits[-1].at_s + rng.uniform(0.1, 0.5)
         return [hit for hit in hits if hit.at_s < length_s]
+
+    def _drawn(self, rng: Rng) -> Path:
+        if not self.lengths_s:
+            return self.files[int(rng.integers(len(self.files)))]
+        ends_s = np.cumsum(self.lengths_s)
+        place = int(np.searchsorted(ends_s, rng.uniform(0, ends_s[-1]), side="right"))
+        return self.files[min(place, len(self.files) - 1)]
 
 
 #: Where there are no performances.
@@ -91,6 +102,9 @@ def performance(path: Path) -> tuple[Hit, ...]:
     return tuple(hits)
 
 
+#: Two strokes of a kind closer than this (s) are one: nobody plays that, and no decoder tells them apart.
+TWICE_S = 0.012
+
 #: What a hand may play instead, with its probability: hats and rides keep the same time, and free grooves have few of
 #: some of these.
 SWAPS = (
@@ -107,11 +121,44 @@ SWAPS = (
 )
 
 
+_MID_WAY = 0.35
+
+
+def with_foot(hits: list[Hit], rng: Rng) -> list[Hit]:
+    """`hits` with the hi-hat's pedal under some of the rides, as a foot keeps time: rides are seldom heard alone."""
+    share, velocity = rng.uniform(0.15, 0.6), rng.uniform(30, 90)
+    under = [hit.at_s for hit in hits if hit.kind == "ride" and rng.random() < share]
+    foot = [
+        Hit(at_s + rng.normal(0, 0.006), "closed_hat", int(np.clip(velocity + rng.normal(0, 8), 5, 127)))
+        for at_s in under
+    ]
+    return [*hits, *foot]
+
+
+def once(hits: list[Hit]) -> list[Hit]:
+    """`hits` without what a drum pad strikes twice: of two of a kind within `TWICE_S` the louder stays."""
+    kept: list[Hit] = []
+    last: dict[str, int] = {}
+    for hit in hits:
+        before = last.get(hit.kind)
+        if before is not None and hit.at_s - kept[before].at_s < TWICE_S and hit.kind != DISTRACTOR:
+            if hit.velocity > kept[before].velocity:
+                kept[before] = replace(kept[before], velocity=hit.velocity)
+            continue
+        last[hit.kind] = len(kept)
+        kept.append(hit)
+    return kept
+
+
 def varied(hits: list[Hit], rng: Rng) -> list[Hit]:
     """`hits` with another hand now and then, accents of crashes, opened hats and left-out instruments."""
     for swap, chance in SWAPS:
         if rng.random() < chance:
-            hits = [replace(hit, kind=swap.get(hit.kind, hit.kind)) for hit in hits]
+            # All along, or from a moment on as a chorus has it: then both are heard in one excerpt.
+            since_s = rng.uniform(0, hits[-1].at_s) if hits and rng.random() < _MID_WAY else 0.0
+            hits = [replace(hit, kind=swap.get(hit.kind, hit.kind)) if hit.at_s >= since_s else hit for hit in hits]
+    if any(hit.kind == "ride" for hit in hits) and rng.random() < 0.3:
+        hits = with_foot(hits, rng)
     if rng.random() < 0.2:
         share = rng.uniform(0.05, 0.5)
         opens = {hit for hit in hits if hit.kind == "closed_hat" and rng.random() < share}

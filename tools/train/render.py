@@ -22,7 +22,7 @@ from bridge.separation.builtin import BuiltinSeparator
 from tools.train import effects, synth
 from tools.train.backing import stretch, voice
 from tools.train.libraries import DISTRACTOR, KINDS, Catalogue, Drum, load_sample
-from tools.train.patterns import NO_GROOVE, Groove, Hit, percussion, procedural, varied
+from tools.train.patterns import NO_GROOVE, Groove, Hit, once, percussion, procedural, varied
 
 Rng = np.random.Generator
 LENGTH_S = 10.0
@@ -36,6 +36,11 @@ PEAKS = {
     "kick": 0.8, "snare": 0.8, "closed_hat": 0.25, "open_hat": 0.3, "crash": 0.4, "ride": 0.25,
     "tom_high": 0.55, "tom_mid": 0.55, "tom_low": 0.6, DISTRACTOR: 0.4,
 }  # fmt: skip
+#: How often a drum is two drums struck as one.
+MERGED_CHANCE = 0.3
+#: Spread of the tuning of a drum about its kit's, in semitones, and the most: two cymbals differ more than two kicks.
+TUNING_SEMITONES = {"closed_hat": (3.0, 9.0), "open_hat": (3.0, 9.0), "crash": (3.5, 9.0), "ride": (3.5, 9.0)}
+_USUAL_TUNING = (2.0, 6.0)
 #: Layers of a drum that one excerpt uses.
 MOST_LAYERS = 7
 #: What the engine may be given: drums alone, with other stems' leavings, in a mix, and as the builtin separator takes
@@ -70,7 +75,7 @@ class World:
     backings: tuple[Path, ...]
     songs: Groove = NO_GROOVE
     synthetic: float = 0.35
-    surroundings: tuple[float, float, float, float] = (0.42, 0.2, 0.23, 0.15)
+    surroundings: tuple[float, float, float, float] = (0.44, 0.24, 0.26, 0.06)
     performed: tuple[float, float] = (0.5, 0.15)
 
 
@@ -147,7 +152,8 @@ def _played(world: World, length_s: float, rng: Rng) -> list[Hit]:
         hits = procedural(length_s, rng)
     if rng.random() < 0.12:
         hits = sorted([*hits, *percussion(length_s, rng)])
-    return [hit for hit in hits if hit.at_s < length_s - 0.02 and (world.synthetic > 0 or hit.kind in world.catalogue)]
+    there = [hit for hit in once(hits) if hit.at_s < length_s - 0.02]
+    return [hit for hit in there if world.synthetic > 0 or hit.kind in world.catalogue]
 
 
 def assembled(world: World, kinds: set[str], rng: Rng) -> dict[str, Instrument]:
@@ -160,6 +166,8 @@ def assembled(world: World, kinds: set[str], rng: Rng) -> dict[str, Instrument]:
     kit: dict[str, Instrument] = {}
     for kind in sorted(kinds):
         layers = _layers(world, kind, whole, synthetic, rng)
+        if world.synthetic > 0 and rng.random() < MERGED_CHANCE:
+            layers = merged(layers, _layers(world, kind, None, synthetic=False, rng=rng), rng)
         shape = _shaping(kind, tuning, rng)
         peak = max(float(np.abs(layer).max(initial=1e-6)) for layer in layers)
         level = PEAKS[kind] * effects.decibels(rng.uniform(*LEVELS_DB[kind]))
@@ -178,6 +186,27 @@ def _layers(world: World, kind: str, whole: str | None, synthetic: bool, rng: Rn
     library = _one_library({drum.library for drum in drums}, rng)
     of_library = [drum for drum in drums if drum.library == library]
     return _samples_of(of_library[int(rng.integers(len(of_library)))], rng)
+
+
+def merged(one: list[Array], other: list[Array], rng: Rng) -> list[Array]:
+    """Layers of a drum that nobody owns: two of a kind, the other quieter and tuned apart, struck as one.
+
+    Producers layer drums so; and free recordings of cymbals are too few to learn from each by itself.
+    """
+    gain = effects.decibels(rng.uniform(-12, 0))
+    ratio = 2 ** (rng.uniform(-4, 4) / 12)
+    layers = []
+    for place, first in enumerate(one):
+        second = other[round(place / max(1, len(one) - 1) * (len(other) - 1))]
+        places = np.arange(0, len(second) - 1, ratio)
+        tuned = np.interp(places, np.arange(len(second)), second)
+        size = max(len(first), len(tuned))
+        peaks = [float(np.abs(sound).max(initial=1e-6)) for sound in (first, tuned)]
+        sound = (
+            np.pad(first / peaks[0], (0, size - len(first))) + np.pad(tuned / peaks[1], (0, size - len(tuned))) * gain
+        )
+        layers.append(np.asarray(sound * peaks[0], dtype=np.float32))
+    return layers
 
 
 def _one_library(libraries: set[str], rng: Rng) -> str:
@@ -202,7 +231,8 @@ def _samples_of(drum: Drum, rng: Rng) -> list[Array]:
 
 def _shaping(kind: str, tuning: float, rng: Rng) -> Callable[[Array], Array]:
     """What is done to every layer of an instrument: tuning, decay, an equaliser."""
-    semitones = float(np.clip(tuning + rng.normal(0, 2.0), -6, 6))
+    spread, most = TUNING_SEMITONES.get(kind, _USUAL_TUNING)
+    semitones = float(np.clip(tuning + rng.normal(0, spread), -most, most))
     ratio = 2 ** (semitones / 12)
     decay_s = float(np.exp(rng.uniform(np.log(0.06), np.log(1.5)))) if rng.random() < 0.4 else None
     if kind == "closed_hat" and decay_s is not None:

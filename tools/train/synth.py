@@ -59,6 +59,23 @@ def kick(rng: Rng) -> Recipe:
     return play
 
 
+def machine_kick(rng: Rng) -> Recipe:
+    """A drum machine's: a long, often driven sine whose fall is heard, with little or no click."""
+    hertz, octaves = _loguniform(rng, 33, 95), rng.uniform(0.5, 4.0)
+    fall_s, ring_s, drive = _loguniform(rng, 0.01, 0.12), _loguniform(rng, 0.08, 1.0), rng.uniform(0.2, 6.0)
+    click, bright, seed = rng.uniform(0, 0.5), _loguniform(rng, 2000, 9000), int(rng.integers(1 << 31))
+
+    def play(hard: float) -> Array:
+        t = _seconds(min(3.0, 5 * ring_s + 0.1))
+        pitch_hz = hertz * 2 ** (octaves * (0.7 + 0.3 * hard) * np.exp(-t / fall_s))
+        body = np.tanh(drive * np.sin(2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE)) / np.tanh(drive)
+        snap = _noise(np.random.default_rng(seed), len(t), bright / 2, bright) * np.exp(-t / 0.003)
+        rise = 1 - np.exp(-t / 0.0008)
+        return np.asarray(body * rise * np.exp(-t / ring_s) + click * hard * snap, dtype=np.float32)
+
+    return play
+
+
 def snare(rng: Rng) -> Recipe:
     hertz, ring_s = _loguniform(rng, 130, 330), _loguniform(rng, 0.02, 0.12)
     low, high = _loguniform(rng, 150, 1800), _loguniform(rng, 3000, 16_000)
@@ -235,7 +252,7 @@ def shaker(rng: Rng) -> Recipe:
 
 #: How a drum of each kind is drawn: one of these, at random.
 RECIPES: dict[str, tuple[Callable[[Rng], Recipe], ...]] = {
-    "kick": (kick,),
+    "kick": (kick, machine_kick),
     "snare": (snare, snare, clap),
     "closed_hat": (hat(0.012, 0.07), hat(0.02, 0.1), square_hat(0.015, 0.08)),
     "open_hat": (hat(0.2, 1.0), hat(0.15, 0.6), square_hat(0.15, 0.5)),
