@@ -90,8 +90,7 @@ def _learn(
         stores.bands.render_ahead(plan.known(plan.steps, stores.bands.most))
         layers.render_ahead(mask_plan.known(mask_plan.steps, layers.most))
     elif options.verb == "fit":
-        first = options.work / "checkpoints" / f"{options.begin}.pt" if options.begin else None
-        train(stores, judges, plan, _checkpoint(options, ""), options.device, first)
+        train(stores, judges, plan, _checkpoint(options, ""), options.device, _first(options))
     else:
         train_masks(_trained(options, plan).averaged, layers, mask_plan, _checkpoint(options, "-masks"))
 
@@ -137,6 +136,13 @@ def _checkpoint(options: argparse.Namespace, ending: str) -> Path:
     return path
 
 
+def _first(options: argparse.Namespace) -> Path | None:
+    """What a new run begins with: a file, or the checkpoint of a run that is named."""
+    if options.begin is None or options.begin.endswith(".onnx"):
+        return options.begin and Path(options.begin)
+    return options.work / "checkpoints" / f"{options.begin}.pt"
+
+
 def _prepare(material: worlds.Material, wanted: list[Path], most: int | None) -> None:
     fonts = [font for font in wanted if font.exists()]
     for font in fonts:
@@ -156,7 +162,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--fonts", type=Path, nargs="*", default=DEBIAN_FONTS, help="soundfonts; the first plays the backings"
     )
     parser.add_argument("--name", default="kit", help="of the run: its checkpoint and its excerpts")
-    parser.add_argument("--begin", help="another run, whose weights a new one begins with")
+    parser.add_argument("--begin", help="the run, or the exported file (*.onnx), whose weights a new run begins with")
     parser.add_argument("--target", type=Path, default=Path("build/train/kit.onnx"))
     parser.add_argument("--steps", type=int, default=Plan().steps)
     parser.add_argument("--mask-steps", type=int, default=MaskPlan().steps)

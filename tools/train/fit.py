@@ -17,6 +17,10 @@ from tools.train.excerpts import FRAMES, Example, Store
 from tools.train.model import KitNetwork
 from tools.train.schedule import Schedule, saved_at_the_end
 from tools.train.scores import Judged, best_thresholds, decided, judged, report
+from tools.train.shipped import begin_with_shipped
+
+#: Excerpts on which the normalisations of an exported network are measured.
+_MEASURED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +153,21 @@ def train(
         state.load(checkpoint, device)
         print(f"goes on from step {state.step}", flush=True)
     elif first is not None:
-        state.begin_with(first, device)
+        _begin_with(state, first, stores, plan, device)
         print(f"begins with the weights of {first.stem}", flush=True)
     with saved_at_the_end(lambda: state.save(checkpoint)):
         _go_on(state, stores, judges, plan, checkpoint, device)
     return state
+
+
+def _begin_with(state: State, first: Path, stores: Stores, plan: Plan, device: str) -> None:
+    """Take the weights of a checkpoint, or of a file that was exported."""
+    if first.suffix != ".onnx":
+        state.begin_with(first, device)
+        return
+    heard = [stores.drums[number].features for number in range(min(_MEASURED, plan.known(0, stores.drums.most)))]
+    begin_with_shipped(state.network, first, torch.from_numpy(np.stack(heard)).to(device))
+    state.averaged.load_state_dict(state.network.state_dict())
 
 
 def _go_on(
