@@ -67,37 +67,39 @@ def test_hits_come_in_order_inside_the_recording_with_keys_of_drums(model, noise
     assert all(0.5 <= note.confidence <= 1 for note in notes)
 
 
-def test_training_that_begins_with_an_exported_file_begins_with_what_it_hears(tmp_path):
-    """Also where normalisations, which the file no longer has, go by the excerpts at hand, as they do in training."""
+def test_training_that_begins_with_exported_files_begins_with_what_they_hear(tmp_path):
+    """Also where normalisations, which the files no longer have, go by the excerpts at hand, as they do in training."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
     from tools.train.export import export
-    from tools.train.model import DeployedMasks, MaskNetwork
+    from tools.train.model import DeployedMasks, DeployedStrokes, MaskNetwork
     from tools.train.model import KitNetwork as Trained
     from tools.train.shipped import begin_with_shipped
 
+    def small(channels: int = 8) -> tuple[torch.nn.Module, torch.nn.Module]:
+        strokes, network = (Trained(bands(), channels=channels, front=(4, 4, 4)) for _ in range(2))
+        return DeployedStrokes(strokes), DeployedMasks(network, MaskNetwork(network, (4, 4, 4, 4)))
+
     rng = torch.Generator().manual_seed(3)
-    network = Trained(bands(), channels=8, front=(4, 4, 4))
-    features = torch.rand(3, 700, bands(), generator=rng)
-    network.train()(features)  # means and variances of its own
+    strokes, masks = small()
+    for _ in range(3):  # means and variances of their own
+        _ = [deployed.train()(torch.rand(3, 300, bands(), generator=rng)) for deployed in (strokes, masks)]
     path = tmp_path / "kit.onnx"
-    export(network, DeployedMasks(network, MaskNetwork(network, (4, 4, 4, 4))), {"alone": 0.5}, path, "test")
-    other = torch.rand(4, 700, bands(), generator=rng)
+    export(strokes.network, masks, {"alone": 0.5}, path, "test")
+    features = torch.rand(4, 300, bands(), generator=rng)
 
-    begun = Trained(bands(), channels=8, front=(4, 4, 4))
-    begin_with_shipped(begun, path, other)
+    for deployed, begun, file in zip((strokes, masks), small(), (path, masks_path(path)), strict=True):
+        begin_with_shipped(begun, file, features)
 
-    with torch.inference_mode():
-        expected = network.eval()(other)
-        heard = begun.eval()(other)
-        for module in begun.train().modules():
-            module.train(not isinstance(module, torch.nn.Dropout))
-        learning = begun(other)
-    for one, same, again in zip(expected, heard, learning, strict=True):
-        assert torch.allclose(one, same, atol=1e-4)
-        assert torch.allclose(one, again, atol=1e-3)
+        with torch.inference_mode():
+            expected, heard = deployed.eval()(features), begun.eval()(features)
+            for module in begun.modules():
+                module.train(not isinstance(module, torch.nn.Dropout))
+            learning = begun(features)
+        torch.testing.assert_close(heard, expected, atol=1e-4, rtol=0)
+        torch.testing.assert_close(learning, expected, atol=1e-3, rtol=0)
     with pytest.raises(ValueError, match="another shape"):
-        begin_with_shipped(Trained(bands(), channels=16, front=(4, 4, 4)), path, other)
+        begin_with_shipped(small(16)[0], path, features)
 
 
 def test_windows_give_the_same_as_the_whole(model, monkeypatch):

@@ -36,7 +36,7 @@ from tools.train.scores import best_thresholds, cross_fitted, decided, report
 
 GIGABYTE = 1024**3
 #: Stretches of bands: each is mixed into many excerpts at another moment and level.
-MOST_BANDS = 2000
+MOST_BANDS = 1000
 #: Where Debian's packages hydrogen-drumkits, fluid-soundfont-gm and musescore-general-soundfont-small lie.
 DEBIAN_KITS = Path("/usr/share/hydrogen/data/drumkits")
 DEBIAN_FONTS = (
@@ -92,7 +92,9 @@ def _learn(
     elif options.verb == "fit":
         train(stores, judges, plan, _checkpoint(options, ""), options.device, _first(options))
     else:
-        train_masks(_trained(options, plan).averaged, layers, mask_plan, _checkpoint(options, "-masks"))
+        shipped = _first(options)
+        first = masks_path(shipped) if shipped and shipped.suffix == ".onnx" else _trained(options, plan).averaged
+        train_masks(first, layers, mask_plan, _checkpoint(options, "-masks"), options.device)
 
 
 def _look(options: argparse.Namespace, judges: dict[str, Store[Example]], layers: Store[Layers]) -> None:

@@ -14,13 +14,10 @@ from torch.nn import functional
 
 from bridge.drums.kit_features import Array, bands, compressed, magnitudes
 from tools.train.excerpts import FRAMES, Example, Store
-from tools.train.model import KitNetwork
+from tools.train.model import DeployedStrokes, KitNetwork
 from tools.train.schedule import Schedule, saved_at_the_end
 from tools.train.scores import Judged, best_thresholds, decided, judged, report
-from tools.train.shipped import begin_with_shipped
-
-#: Excerpts on which the normalisations of an exported network are measured.
-_MEASURED = 64
+from tools.train.shipped import MEASURED, begin_with_shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +162,8 @@ def _begin_with(state: State, first: Path, stores: Stores, plan: Plan, device: s
     if first.suffix != ".onnx":
         state.begin_with(first, device)
         return
-    heard = [stores.drums[number].features for number in range(min(_MEASURED, plan.known(0, stores.drums.most)))]
-    begin_with_shipped(state.network, first, torch.from_numpy(np.stack(heard)).to(device))
+    heard = [stores.drums[number].features for number in range(min(MEASURED, plan.known(0, stores.drums.most)))]
+    begin_with_shipped(DeployedStrokes(state.network), first, torch.from_numpy(np.stack(heard)).to(device))
     state.averaged.load_state_dict(state.network.state_dict())
 
 

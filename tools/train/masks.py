@@ -22,6 +22,7 @@ from tools.train.excerpts import Layers, Store
 from tools.train.fit import altered, averaged_into, quicker_in_bfloat16, refuse_nonsense, shifted
 from tools.train.model import DeployedMasks, KitNetwork, MaskNetwork
 from tools.train.schedule import Schedule, saved_at_the_end
+from tools.train.shipped import MEASURED, begin_with_shipped
 
 #: A component is heard in an excerpt when it has this share of its energy.
 _LEAST_SHARE = 1e-3
@@ -106,14 +107,24 @@ def _masks(channels: int) -> DeployedMasks:
     return DeployedMasks(network, MaskNetwork(network))
 
 
-def train_masks(network: KitNetwork, store: Store[Layers], plan: MaskPlan, checkpoint: Path) -> MaskState:
-    """Train until the plan's last step, from the checkpoint where there is one, else from a network for strokes."""
-    state = MaskState.begun(plan, str(next(network.parameters()).device))
+def train_masks(
+    first: KitNetwork | Path, store: Store[Layers], plan: MaskPlan, checkpoint: Path, device: str
+) -> MaskState:
+    """Train until the plan's last step, from the checkpoint where there is one.
+
+    Else from `first`: a network for strokes, or masks that were exported.
+    """
+    state = MaskState.begun(plan, device)
     if checkpoint.exists():
         state.load(checkpoint)
         print(f"goes on from step {state.step}", flush=True)
+    elif isinstance(first, KitNetwork):
+        state.begin_with(first)
     else:
-        state.begin_with(network)
+        heard = [store[number].features for number in range(min(MEASURED, plan.known(0, store.most)))]
+        begin_with_shipped(state.learning, first, torch.from_numpy(np.stack(heard)).to(device))
+        state.averaged.load_state_dict(state.learning.state_dict())
+        print(f"begins with the masks of {first.stem}", flush=True)
     with saved_at_the_end(lambda: state.save(checkpoint)):
         _go_on(state, store, plan, checkpoint)
     return state

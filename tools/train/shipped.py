@@ -1,6 +1,6 @@
 """A network's weights back from the ONNX file that the engine runs, so that training can go on from what ships.
 
-The exporter folds each normalisation into the convolution before it: the file has its sum and product, not the means
+The exporter folds each normalisation into the convolution before it: the file has their product and sum, not the means
 and variances that it was made of. Those are measured again, on excerpts.
 """
 
@@ -15,16 +15,18 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from tools.train.model import KitNetwork
-
 _FOLDED = "onnx::Conv"
+#: Excerpts that the normalisations are measured on.
+MEASURED = 64
 
 
-def begin_with_shipped(network: KitNetwork, path: Path, features: Tensor) -> None:
-    """Give `network` the weights of an exported file of strokes.
+def begin_with_shipped(deployed: nn.Module, path: Path, features: Tensor) -> None:
+    """Give `deployed` the weights of the file that it was exported to.
 
     Parameters
     ----------
+    deployed
+        As it is exported: `tools.train.model.DeployedStrokes` or `DeployedMasks`. What the file lacks stays as it is.
     features
         (excerpts, frames, bands): what the normalisations' means and variances are measured on.
 
@@ -35,43 +37,45 @@ def begin_with_shipped(network: KitNetwork, path: Path, features: Tensor) -> Non
     """
     arrays = {one.name: numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer}
     folded = iter([array for name, array in arrays.items() if name.startswith(_FOLDED)])
+    pairs = list(_normalised(deployed))
     with torch.no_grad():
-        for convolution, norm in _pairs(network):
+        for convolution, norm in pairs:
             _copy(convolution.weight, next(folded, None))
-            norm.register_buffer("wanted", torch.empty_like(norm.bias), persistent=False)
-            _copy(norm.wanted, next(folded, None))
-        for head in ("onset", "velocity"):
-            for of in ("weight", "bias"):
-                _copy(getattr(getattr(network, head), of), arrays.get(f"network.{head}.{of}"))
-        _measure(network, features)
+            norm.register_buffer("added", torch.empty_like(norm.bias), persistent=False)
+            _copy(norm.added, next(folded, None))
+        for name, parameter in deployed.named_parameters():
+            if name in arrays:
+                _copy(parameter, arrays[name])
+        _measure(deployed, [norm for _, norm in pairs], features)
 
 
-def _measure(network: KitNetwork, features: Tensor) -> None:
-    """Set every normalisation, in order, so that it only adds what it is to add."""
-    norms = [norm for _, norm in _pairs(network)]
+def _normalised(deployed: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
+    """Every convolution that a normalisation follows, in the order in which they are heard."""
+    last: nn.Module | None = None
+    for module in deployed.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d):
+            last = module
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and last is not None:
+            yield last, module
+
+
+def _measure(deployed: nn.Module, norms: list[nn.Module], features: Tensor) -> None:
+    """Set every normalisation, the first one first, so that it only adds what it is to add."""
     hooks = [norm.register_forward_pre_hook(_set) for norm in norms]
-    network.eval()(features)
+    deployed.eval()(features)
     for hook in hooks:
         hook.remove()
     for norm in norms:
-        del norm.wanted
+        del norm.added
 
 
 def _set(norm: nn.Module, given: tuple[Tensor, ...]) -> None:
-    x = given[0]
-    variance, mean = torch.var_mean(x, dim=[axis for axis in range(x.ndim) if axis != 1], correction=0)
+    heard = given[0]
+    variance, mean = torch.var_mean(heard, dim=[axis for axis in range(heard.ndim) if axis != 1], correction=0)
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)
     norm.weight.copy_((variance + norm.eps).sqrt())
-    norm.bias.copy_(mean + norm.wanted)
-
-
-def _pairs(network: KitNetwork) -> Iterator[tuple[nn.Module, nn.Module]]:
-    """Every convolution that a normalisation follows, in the order in which they are heard."""
-    for layer in (*network.front, network.join):
-        yield layer[0], layer[1]
-    for step in network.steps:
-        yield step.wide, step.norm
+    norm.bias.copy_(mean + norm.added)
 
 
 def _copy(place: Tensor, array: np.ndarray | None) -> None:
