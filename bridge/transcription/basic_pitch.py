@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -134,7 +134,7 @@ class BasicPitchTranscriber:
         if isinstance(profile, ChordProfile) and len(beside) != profile.beside:
             raise InvalidRequest(f"{hearing.profile!r} is heard with {profile.beside} recordings beside its own")
         decode: Decoder = Polyphony(profile) if isinstance(profile, ChordProfile) else Voice(profile)
-        found = list(notes_of(_windows(heard, beside, progress), decode))
+        found = list(notes_of(_windows(heard, beside, decode.wanted, progress), decode))
         removed = tuple(_as_removed(note) for note in found if note.reason)
         found = [note for note in found if not note.reason]
         # Velocities are those of the usual notes, so that a note is no softer for being among the sure ones only.
@@ -161,10 +161,13 @@ class BasicPitchTranscriber:
             raise InvalidRequest(f"no part is called {name!r}; choose from {', '.join(self._profiles)}") from None
 
 
-def _windows(heard: Iterable[bytes], beside: Sequence[Iterable[bytes]], progress: Progress) -> Iterator[Evidence]:
-    for block, *others in zip(heard, *beside, strict=True):
+def _windows(
+    heard: Iterable[bytes], beside: Sequence[Iterable[bytes]], wanted: Collection[str], progress: Progress
+) -> Iterator[Evidence]:
+    for blocks in zip(heard, *beside, strict=True):
         progress.check()
-        yield replace(packing.unpacked(block), beside=tuple(packing.unpacked(other) for other in others))
+        known, *others = (packing.unpacked(block, wanted) for block in blocks)
+        yield replace(known, beside=tuple(others)) if others else known
 
 
 def _as_removed(found: Found) -> Removed:

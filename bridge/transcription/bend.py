@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge.transcription.frames import CONTOUR_BINS, LOWEST_PITCH, Evidence, Found
 
@@ -17,8 +18,6 @@ _SMOOTHING_FRAMES = 5  # median over 58 ms, a third of a vibrato's cycle: single
 
 def contour_of(known: Evidence, note: Found) -> tuple[tuple[int, float], ...]:
     """(frame, semitones from the note's pitch) every second frame of the note, from its contour posterior."""
-    import scipy.ndimage
-
     centre = (note.pitch - LOWEST_PITCH) * CONTOUR_BINS + _CENTRE_BIN
     low, high = max(0, centre - _REACH), min(known.contour.shape[1], centre + _REACH + 1)
     salience = known.contour[note.start : note.end, low:high]
@@ -32,7 +31,13 @@ def contour_of(known: Evidence, note: Found) -> tuple[tuple[int, float], ...]:
     if not sure.any():
         return ()
     last_sure = np.maximum.accumulate(np.where(sure, np.arange(len(sure)), sure.argmax()))
-    semitones = scipy.ndimage.median_filter(bins[last_sure], _SMOOTHING_FRAMES, mode="nearest") / CONTOUR_BINS
-    return tuple(
-        (note.start + place, round(float(semitones[place]), 3)) for place in range(0, len(semitones), _EVERY_FRAMES)
-    )
+    semitones = _medians(bins[last_sure]) / CONTOUR_BINS
+    frames = range(note.start, note.end, _EVERY_FRAMES)
+    return tuple((frame, round(bent, 3)) for frame, bent in zip(frames, semitones.tolist(), strict=True))
+
+
+def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median about every second value, the first one first; the ends are repeated."""
+    near = np.arange(-(_SMOOTHING_FRAMES // 2), _SMOOTHING_FRAMES // 2 + 1)
+    places = np.arange(0, len(values), _EVERY_FRAMES)[:, None] + near
+    return np.asarray(np.sort(values[np.clip(places, 0, len(values) - 1)], axis=1)[:, _SMOOTHING_FRAMES // 2])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.transcription.windows import mean
+
 _LOOK_FRAMES = 6  # 70 ms: a plucked string rings down by a few decibels in that time, a damped one by tens
-_SMOOTHED_FRAMES = 3  # 35 ms: a period of the lowest notes
+_SMOOTHED_REACH = 1  # frame either way, 35 ms together: a period of the lowest notes
 _KNEE_DB = 3.0  # a fall begins after the last frame that is nearly as loud as before it
 _SHORTEST_FRAMES = 4  # an attack may fall as fast
 
@@ -21,12 +23,10 @@ def let_go(power_db: NDArray[np.float32], start: int, end: int, fall_db: float) 
     start, end
         The frames in which the note may sound.
     """
-    from scipy.ndimage import uniform_filter1d
-
     first = start + _SHORTEST_FRAMES
     if end - first < 2:
         return end
-    power = uniform_filter1d(10.0 ** (power_db[start:end].astype(np.float64) / 10.0), _SMOOTHED_FRAMES, mode="nearest")
+    power = mean(10.0 ** (power_db[start:end].astype(np.float64) / 10.0), -_SMOOTHED_REACH, _SMOOTHED_REACH)
     level_db = 10.0 * np.log10(power[_SHORTEST_FRAMES:])
     highest_from = np.maximum.accumulate(level_db[::-1])[::-1]
     later = highest_from[np.minimum(np.arange(len(level_db)) + _LOOK_FRAMES, len(level_db) - 1)]

@@ -15,6 +15,7 @@ import numpy as np
 from bridge.transcription.candidates import log_odds
 from bridge.transcription.frames import Evidence, Matrix
 from bridge.transcription.judge import Judge
+from bridge.transcription.windows import mean
 
 #: Longer notes end there: a held note of two minutes is a drone's. It bounds what is looked at.
 LONGEST_FRAMES = 1400  # 16 s
@@ -31,14 +32,9 @@ class Levels:
     """The posterior and level of each pitch of a stretch, and their means around each frame, each computed once."""
 
     def __init__(self, known: Evidence) -> None:
-        import scipy.ndimage
-
-        def mean(values: Matrix, size: int) -> Matrix:
-            return np.asarray(scipy.ndimage.uniform_filter1d(values, size, axis=0, mode="nearest"))
-
         self.note = log_odds(known.note)
         self.level = np.maximum(known.level_db, _QUIET_DB).astype(np.float32)
-        self._slow, self._slower = mean(self.note, 5), mean(self.note, 21)
+        self._slow, self._slower = (mean(self.note, -reach, reach).astype(np.float32) for reach in (2, 10))
         self._loudest = self.level.max(axis=1)
 
     def facts(self, start: int, until: int, key: int) -> Matrix:

@@ -49,18 +49,20 @@ def likeliest_line(worth: Worth, rest: float, change: float, entry: Worth, again
     gain = np.append(worth, np.full((frames, 1), rest), axis=1)
     arrival = np.append(entry, np.zeros((frames, 1)), axis=1) - change
     staying = np.append(again, np.zeros((frames, 1)), axis=1)
-    best = np.append(np.full(pitches, -change), 0.0)
-    came_from = np.empty(frames, dtype=np.intp)
-    changed = np.empty((frames, pitches + 1), dtype=np.bool_)
-    for frame in range(frames):
-        came_from[frame] = best.argmax()
-        arrived = best[came_from[frame]] + arrival[frame]
-        best += staying[frame]
-        np.greater(arrived, best, out=changed[frame])
-        np.maximum(best, arrived, out=best)
-        best += gain[frame]
+    best = np.empty((frames + 1, pitches + 1))
+    best[0] = np.append(np.full(pitches, -change), 0.0)
+    is_anew = staying.any(axis=1)
+    # The rows of the arrays are made once: taking them one by one would take as long as the sums.
+    before = best[0]
+    for after, arrives, stays, gains, anew in zip(best[1:], arrival, staying, gain, is_anew.tolist(), strict=True):
+        np.add(arrives, before[before.argmax()], out=after)
+        np.maximum(after, before + stays if anew else before, out=after)
+        after += gains
+        before = after
+    came_from = best[:-1].argmax(axis=1)
+    changed = best[np.arange(frames), came_from][:, None] + arrival > best[:-1] + staying
     begins, states = [frames], [pitches]
-    state = int(best.argmax())
+    state = int(before.argmax())
     for frame in range(frames - 1, -1, -1):
         if changed[frame, state] or staying[frame, state] > 0.0 or frame == 0:
             begins.append(frame)

@@ -1,4 +1,4 @@
-"""Evidence as bytes: a byte a number, compressed, a window at a time.
+"""Evidence as bytes: a byte a number, each column compressed by itself, a window at a time.
 
 A byte is fine enough: thresholds on posteriors are round numbers, and half a decibel is below what a note's strength is
 known to. What was heard of four minutes takes 5 to 6 MB so, of the 60 MB that it is in memory.
@@ -7,7 +7,8 @@ known to. What was heard of four minutes takes 5 to 6 MB so, of the 60 MB that i
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.transcription.attacks import REGIONS_HZ
-from bridge.transcription.frames import CONTOUR_BINS, PITCHES, Evidence, Matrix, evidence_of
+from bridge.transcription.frames import ARRAYS, CONTOUR_BINS, PITCHES, Evidence, Matrix, evidence_of
 
 #: Raised whenever the same audio would give other evidence, or other bytes for it.
-VERSION = "heard2"
+VERSION = "heard3"
 _FAST = 1  # zlib's level: the next ones take twice the time for a tenth less
 _STEPS = 255
+_NOTHING = zlib.compress(b"")
 
 
 class _Column(NamedTuple):
@@ -47,13 +49,14 @@ _COLUMNS: Mapping[str, _Column] = MappingProxyType(
 def packed(known: Evidence) -> bytes:
     """Evidence of at most 65,535 frames; values outside of their column's span become its ends."""
     columns = [_as_bytes(getattr(known, name), column) for name, column in _COLUMNS.items()]
-    head = np.array([len(known), *(column.shape[1] for column in columns)], dtype="<u2").tobytes()
     # Time runs within a row: what a pitch does changes slowly, so that it compresses.
-    return head + zlib.compress(b"".join(column.T.tobytes() for column in columns), _FAST)
+    pieces = [zlib.compress(column.T.tobytes(), _FAST) for column in columns]
+    head = np.array([len(known), *(column.shape[1] for column in columns)], dtype="<u2").tobytes()
+    return head + np.array([len(piece) for piece in pieces], dtype="<u4").tobytes() + b"".join(pieces)
 
 
-def unpacked(data: bytes) -> Evidence:
-    """What `packed` packed, to within half a step of each column.
+def unpacked(data: bytes, wanted: Collection[str] = ARRAYS) -> Evidence:
+    """What `packed` packed, to within half a step of each column; columns that aren't wanted are empty.
 
     Raises
     ------
@@ -61,21 +64,30 @@ def unpacked(data: bytes) -> Evidence:
         If this is nothing that it made.
     """
     head_bytes = 2 * (1 + len(_COLUMNS))
-    if len(data) < head_bytes:
+    begin = head_bytes + 4 * len(_COLUMNS)
+    if len(data) < begin:
         raise ValueError("packed evidence is cut short")
-    frames, *widths = (int(count) for count in np.frombuffer(data[:head_bytes], dtype="<u2"))
+    frames, *widths = np.frombuffer(data[:head_bytes], dtype="<u2").tolist()
+    sizes = np.frombuffer(data[head_bytes:begin], dtype="<u4").tolist()
+    if len(data) != begin + sum(sizes):
+        raise ValueError("packed evidence has another length than it says")
+    arrays = {}
+    for (name, column), width, size in zip(_COLUMNS.items(), widths, sizes, strict=True):
+        width, piece = (width, data[begin : begin + size]) if name in wanted else (0, _NOTHING)
+        arrays[name] = _as_numbers(_column(piece, frames, width, column), column)
+        begin += size
+    return evidence_of(arrays)
+
+
+def _column(piece: bytes, frames: int, width: int, column: _Column) -> NDArray[np.uint8]:
+    """The bytes of a column, (frames, width)."""
     try:
-        values = np.frombuffer(zlib.decompress(data[head_bytes:]), dtype=np.uint8)
+        values = np.frombuffer(zlib.decompress(piece), dtype=np.uint8)
     except zlib.error as error:
         raise ValueError(f"packed evidence is damaged: {error}") from error
-    fits = all(width in column.widths for width, column in zip(widths, _COLUMNS.values(), strict=True))
-    if not fits or len(values) != frames * sum(widths):
+    if width not in (0, *column.widths) or len(values) != frames * width:
         raise ValueError("packed evidence has columns that don't fit")
-    ends = np.cumsum(widths)[:-1] * frames
-    parts = np.split(values, ends)
-    rows = (part.reshape(width, frames).T for part, width in zip(parts, widths, strict=True))
-    arrays = {name: _as_numbers(part, column) for (name, column), part in zip(_COLUMNS.items(), rows, strict=True)}
-    return evidence_of(arrays)
+    return np.ascontiguousarray(values.reshape(width, frames).T)
 
 
 def _as_bytes(values: Matrix, column: _Column) -> NDArray[np.uint8]:
@@ -85,6 +97,10 @@ def _as_bytes(values: Matrix, column: _Column) -> NDArray[np.uint8]:
 
 
 def _as_numbers(values: NDArray[np.uint8], column: _Column) -> Matrix:
-    low, high, _ = column
-    table = np.linspace(low, high, _STEPS + 1, dtype=np.float32)
-    return np.ascontiguousarray(table[values])
+    return _table(column.low, column.high)[values]
+
+
+@cache
+def _table(low: float, high: float) -> Matrix:
+    """The number that each byte stands for."""
+    return np.linspace(low, high, _STEPS + 1, dtype=np.float32)

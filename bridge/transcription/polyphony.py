@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
@@ -20,12 +20,17 @@ from bridge.transcription.chords import ChordProfile
 from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described, frames_of
 from bridge.transcription.judge import ENDS, Judge, facts_of, judge_named
 from bridge.transcription.lengths import Ear, Levels, ends
+from bridge.transcription.windows import highest
 
 _TOGETHER = 4  # frames (46 ms) within which onsets are at the same time
 #: Semitones from a note to its harmonics 2 to 6.
 _HARMONICS = (12, 19, 24, 28, 31)
 #: Onset posterior from which a candidate that is no note is worth a reason: as a threshold alone it is basic-pitch's.
 _STRIKING = 0.5
+#: Frames (120 ms) from an onset in which its level is looked for.
+_LOUD_FRAMES = 10
+#: What candidates, their judges and lengths are told by.
+_WANTED = frozenset({"note", "onset", "level_db", "power_db"})
 #: A stem beside that has so much more of a pitch than the part's own has the note.
 _ELSEWHERE_DB = 6.0
 
@@ -57,6 +62,11 @@ class Polyphony:
         self._least = min(profile.least_confidence, profile.found_from)
         self._shortest = max(1, frames_of(profile.min_note_ms))
 
+    @property
+    def wanted(self) -> Collection[str]:
+        """Names of the arrays of `Evidence` that it looks at."""
+        return _WANTED
+
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
         """Notes of one stretch, and what is none with its reason, in order of start and pitch.
 
@@ -75,8 +85,7 @@ class Polyphony:
         kept = _surest(at, probable, self._least, self._shortest)
         notes = [*self._notes(known, at, probable, kept, sounding)]
         lost = (onsets[at] >= _STRIKING) & (probable < self._least)
-        rows = _Rows.of(notes)
-        removed = [self._removed(known, at, place, probable, rows) for place in np.flatnonzero(lost).tolist()]
+        removed = self._removed(known, Candidates(at.frame[lost], at.key[lost]), probable[lost], notes)
         return sorted([*notes, *removed], key=lambda note: (note.start, note.pitch))
 
     def _notes(
@@ -103,38 +112,28 @@ class Polyphony:
                 yield replace(described(known, start, end, key + LOWEST_PITCH), judged=judged)
 
     def _removed(
-        self, known: Evidence, at: Candidates, place: int, probable: NDArray[np.float32], notes: _Rows
-    ) -> Found:
-        start, pitch = int(at.frame[place]), int(at.key[place]) + LOWEST_PITCH
-        found = described(known, start, min(len(known), start + self._shortest), pitch)
-        return replace(found, judged=float(probable[place]), reason=self._reason(known, start, pitch, notes))
-
-    def _reason(self, known: Evidence, start: int, pitch: int, notes: _Rows) -> Reason:
-        together = np.abs(notes.start - start) <= _TOGETHER
-        if np.isin(pitch - notes.pitch[together], _HARMONICS).any():
-            return Reason.OVERTONE
-        if np.any((notes.pitch == pitch) & (notes.start < start) & (start < notes.end + _TOGETHER)):
-            return Reason.SOUNDING
-        soon = slice(start, start + 10), pitch - LOWEST_PITCH
-        own_db = known.level_db[soon].max()
-        if any(other.level_db[soon].max() > own_db + _ELSEWHERE_DB for other in known.beside[1:]):
-            return Reason.ELSEWHERE
-        return Reason.UNLIKELY
+        self, known: Evidence, at: Candidates, probable: NDArray[np.float32], notes: Sequence[Found]
+    ) -> Iterator[Found]:
+        """What looked like a note, as notes of the shortest length that have a reason."""
+        reasons = _reasons(known, at, notes)
+        onset, level_db = known.onset[at], highest(known.level_db, 0, _LOUD_FRAMES - 1)[at]
+        columns = (at.frame, at.key + LOWEST_PITCH, onset, level_db, probable)
+        for start, pitch, began, loud, judged, reason in zip(*(it.tolist() for it in columns), reasons, strict=True):
+            end = min(len(known), start + self._shortest)
+            yield Found(start, end, pitch, began, 0.0, loud, judged=judged, reason=reason)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Notes as columns, to be asked about thousands of times."""
-
-    start: NDArray[np.intp]
-    end: NDArray[np.intp]
-    pitch: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, notes: Sequence[Found]) -> _Rows:
-        """Columns of notes."""
-        rows = np.array([(note.start, note.end, note.pitch) for note in notes], dtype=np.intp).reshape(-1, 3)
-        return cls(*rows.T)
+def _reasons(known: Evidence, at: Candidates, notes: Sequence[Found]) -> list[Reason]:
+    """Why each of some candidates is no note, given the notes."""
+    rows = np.array([(note.start, note.end, note.pitch) for note in notes], dtype=np.intp).reshape(-1, 3)
+    start, end, pitch = rows.T
+    frame, own = at.frame[:, None], at.key[:, None] + LOWEST_PITCH
+    is_overtone = ((np.abs(start - frame) <= _TOGETHER) & np.isin(own - pitch, _HARMONICS)).any(axis=1)
+    is_sounding = ((pitch == own) & (start < frame) & (frame < end + _TOGETHER)).any(axis=1)
+    loud_db, *others_db = (highest(it.level_db, 0, _LOUD_FRAMES - 1)[at] for it in (known, *known.beside[1:]))
+    is_elsewhere = np.any([other_db > loud_db + _ELSEWHERE_DB for other_db in others_db], axis=0)
+    tests = (is_overtone, is_sounding, np.broadcast_to(is_elsewhere, len(loud_db)))
+    return np.select(tests, (Reason.OVERTONE, Reason.SOUNDING, Reason.ELSEWHERE), Reason.UNLIKELY).tolist()
 
 
 def _surest(at: Candidates, probable: NDArray[np.float32], least: float, apart: int) -> list[int]:

@@ -23,6 +23,10 @@ _END_FRAMES = 24
 class Decoder(Protocol):
     """Finds the notes of one stretch; frames count from its start."""
 
+    @property
+    def wanted(self) -> Collection[str]:
+        """Names of the arrays of `Evidence` that it looks at; the others may be empty."""
+
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
         """Notes of `known` in order; `sounding` are the pitches that sound from before it."""
 

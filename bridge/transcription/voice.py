@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bridge.transcription.bend import contour_of
 from bridge.transcription.endings import let_go
 from bridge.transcription.frames import (
+    ARRAYS,
     CONTOUR_BINS,
     LOWEST_PITCH,
     PITCHES,
@@ -32,6 +33,7 @@ from bridge.transcription.frames import (
 from bridge.transcription.line import Stay, Worth, likeliest_line
 from bridge.transcription.octaves import lower_octave
 from bridge.transcription.profiles import Profile
+from bridge.transcription.windows import highest, lowest
 
 #: Float32 in, float32 out; float64 likewise.
 _Numbers = TypeVar("_Numbers", Matrix, Worth)
@@ -46,7 +48,7 @@ _ONSET_WORTH = 6.0  # nats that an onset is worth at most
 _LATE_FRAMES = 3  # 35 ms: by how much an attack may come after the rise of its spectrum
 _LEAST_RISE_DB = 20.0  # a struck string's; of softer attacks the spectrum's rise is the better witness
 _UNHEARD_DB = 12.0  # what is that much below a note that follows within 105 ms is before it, not one of its own
-_RISE_BEFORE, _RISE_AFTER = 9, 10  # frames: a level is compared from 6 before to 2 after with 0 to 9 after
+_RISE_BEFORE, _RISE_BEFORE_TO, _RISE_AFTER = 6, 2, 9  # frames: 6 before to 2 after are compared with 0 to 9 after
 _ATTACK_FRAMES = 9  # 105 ms from an attack in which no evidence is asked for: posteriors and periods take that long
 
 
@@ -64,6 +66,11 @@ class Voice:
             1 if profile.glides else CONTOUR_BINS,
         )
         self._keys = np.rint(self._bins / CONTOUR_BINS).astype(np.intp).clip(0, PITCHES - 1)
+
+    @property
+    def wanted(self) -> Collection[str]:
+        """Names of the arrays of `Evidence` that it looks at."""
+        return ARRAYS if self._profile.periodicity > 0.0 or self._profile.glides else set(ARRAYS) - {"period"}
 
     def __call__(self, known: Evidence, sounding: Collection[int]) -> list[Found]:
         """Notes of one stretch in order, none overlapping; what sounds from before it needs no telling."""
@@ -91,7 +98,7 @@ class Voice:
         salience = known.note[:, self._keys].astype(np.float64)
         weight = self._profile.periodicity
         if weight > 0.0:
-            salience = (1.0 - weight) * salience + weight * _smoothed(known.period)[:, self._bins]
+            salience = (1.0 - weight) * salience + weight * _about(known.period, self._bins)
         return salience
 
     def _worth(self, salience: Worth) -> Worth:
@@ -200,19 +207,13 @@ def _follows(marked: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
 
 def _highest(values: _Numbers, frames: int, columns: int = 0) -> _Numbers:
     """The highest value within so many frames, and columns, of each."""
-    from scipy.ndimage import maximum_filter
-
-    highest: _Numbers = maximum_filter(values, (2 * frames + 1, 2 * columns + 1), mode="nearest")
-    return highest
+    near = highest(values, -frames, frames)
+    return highest(near.T, -columns, columns).T if columns else near
 
 
 def _rises_db(level_db: Matrix) -> Matrix:
     """By how much each level rises from just before each frame to just after it."""
-    from scipy.ndimage import maximum_filter1d, minimum_filter1d
-
-    after = maximum_filter1d(level_db, _RISE_AFTER, axis=0, origin=-(_RISE_AFTER // 2), mode="nearest")
-    before = minimum_filter1d(level_db, _RISE_BEFORE, axis=0, origin=_RISE_BEFORE // 2 - 2, mode="nearest")
-    return np.asarray(after - before)
+    return np.asarray(highest(level_db, 0, _RISE_AFTER) - lowest(level_db, -_RISE_BEFORE, _RISE_BEFORE_TO))
 
 
 def _log_odds(probability: NDArray[np.float64] | float) -> NDArray[np.float64]:
@@ -220,14 +221,11 @@ def _log_odds(probability: NDArray[np.float64] | float) -> NDArray[np.float64]:
     return np.asarray(np.log((likely + _DOUBT) / (1.0 - likely + _DOUBT)))
 
 
-def _smoothed(period: Matrix) -> NDArray[np.float64]:
-    """Probability that the period is about that of each bin: 1 where all of it lies there."""
-    import scipy.ndimage
-
-    sigma = _SMOOTHING * CONTOUR_BINS
-    kernel = np.exp(-0.5 * (np.arange(-3 * CONTOUR_BINS, 3 * CONTOUR_BINS + 1) / sigma) ** 2)
-    near = scipy.ndimage.convolve1d(period.astype(np.float64), kernel, axis=1, mode="constant")
-    return np.asarray(np.clip(near, 0.0, 1.0))
+def _about(period: Matrix, bins: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Probability that the period is about that of each of some bins: 1 where all of it lies there."""
+    away = np.abs(np.arange(period.shape[1])[:, None] - bins)
+    near = np.where(away <= 3 * CONTOUR_BINS, np.exp(-0.5 * (away / (_SMOOTHING * CONTOUR_BINS)) ** 2), 0.0)
+    return np.asarray(np.clip(period.astype(np.float64) @ near, 0.0, 1.0))
 
 
 def _key(period: Matrix, centre: int) -> int:
