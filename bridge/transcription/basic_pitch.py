@@ -27,12 +27,13 @@ from bridge.transcription.listen import evidence
 from bridge.transcription.network import Network, identity
 from bridge.transcription.polyphony import Polyphony
 from bridge.transcription.profiles import PROFILES, Profile
+from bridge.transcription.stops import DoubleStops, beside_the_line
 from bridge.transcription.stretches import Decoder, notes_of
 from bridge.transcription.velocity import as_notes, confidence, credible
 from bridge.transcription.voice import Voice
 
 #: Raised whenever the same posteriors would give other notes, so that cached ones are known to be stale.
-_DECODER = "notes3"
+_DECODER = "notes4"
 #: Two windows side by side; more gain nothing on the two cores that most of this is measured on, and take the audio
 #: program's.
 _MOST_WORKERS = 2
@@ -133,19 +134,18 @@ class BasicPitchTranscriber:
         profile, usual = row.at(tightness), row.at(min(tightness, USUAL_TIGHTNESS))
         if isinstance(profile, ChordProfile) and len(beside) != profile.beside:
             raise InvalidRequest(f"{hearing.profile!r} is heard with {profile.beside} recordings beside its own")
-        decode: Decoder = Polyphony(profile) if isinstance(profile, ChordProfile) else Voice(profile)
+        decode = _decoder(profile)
         found = list(notes_of(_windows(heard, beside, decode.wanted, progress), decode))
         removed = tuple(_as_removed(note) for note in found if note.reason)
         found = [note for note in found if not note.reason]
         # Velocities are those of the usual notes, so that a note is no softer for being among the sure ones only.
         found = credible(found, usual.least_confidence, hearing.least_level_db)
-        notes = [
-            note for note in as_notes(found, profile.velocity_range) if note.confidence >= profile.least_confidence
-        ]
-        notes = without_overlaps(notes)
-        if not isinstance(profile, ChordProfile):
+        heard_as = zip(found, as_notes(found, profile.velocity_range), strict=True)
+        sure = [(one, note) for one, note in heard_as if note.confidence >= profile.least_confidence]
+        notes = without_overlaps(note for one, note in sure if not one.is_stop)
+        if isinstance(profile, Profile):
             notes = one_at_a_time(notes, profile.min_note_ms / 1000.0)
-        return Decoded(notes, removed)
+        return Decoded(beside_the_line(notes, (note for one, note in sure if one.is_stop)), removed)
 
     def transcribe(
         self, audio: AudioFile, profile: str, progress: Progress, tightness: float = USUAL_TIGHTNESS
@@ -159,6 +159,12 @@ class BasicPitchTranscriber:
             return self._profiles[name]
         except KeyError:
             raise InvalidRequest(f"no part is called {name!r}; choose from {', '.join(self._profiles)}") from None
+
+
+def _decoder(profile: Profile | ChordProfile) -> Decoder:
+    if isinstance(profile, ChordProfile):
+        return Polyphony(profile)
+    return DoubleStops(profile) if profile.stops_from < 1.0 else Voice(profile)
 
 
 def _windows(

@@ -125,6 +125,8 @@ class Found:
         How probable it is, 0 to 1, where a judge has said so.
     reason
         Why it is no note after all; empty where it is one.
+    is_stop
+        Whether a single voice struck it together with another note, and holds it as long.
     """
 
     start: int
@@ -137,6 +139,7 @@ class Found:
     bend: tuple[tuple[int, float], ...] = ()
     judged: float | None = None
     reason: str = ""
+    is_stop: bool = False
 
 
 def described(known: Evidence, start: int, end: int, pitch: int) -> Found:

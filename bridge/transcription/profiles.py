@@ -55,6 +55,9 @@ class Profile:
         keep the level up, or where only the evidence shall say.
     glides
         Whether a single voice's line is followed between semitones, by thirds of them that its periods tell.
+    stops_from
+        Share of frames with two pitches that are no partials of one another, 0 to 1, from which a single voice strikes
+        several notes at once, now and then; 1 where it never does.
     velocity_range
         Lowest and highest velocity written.
     """
@@ -73,6 +76,7 @@ class Profile:
     lowers_octaves: bool = False
     fall_db: float = 0.0
     glides: bool = False
+    stops_from: float = 1.0
     velocity_range: tuple[int, int] = (20, 120)
 
     def at(self, tightness: float) -> Profile:
@@ -115,7 +119,7 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
     #                   min   max     onset frame min   perio- steadi- re-  octave least
     #                   Hz    Hz                  ms    dicity ness    dip  cost   sure
     "bass":     Profile(27.5, 500.0,  0.95, 0.2,  60.0, 0.4,   2.0,    0.0, 0.0,   0.3,
-                        attack_db=1.5, lowers_octaves=True, fall_db=12.0),
+                        attack_db=1.5, lowers_octaves=True, fall_db=12.0, stops_from=0.2),
     "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, 0.2,   4.0,    0.0, 0.6,   0.3,
                         attack_db=4.0, lowers_octaves=True, fall_db=9.0),
     "vocals":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, 0.5,   8.0,    3.0, 0.0,   0.3,

@@ -57,14 +57,9 @@ class Voice:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        semitones = 12.0 * np.log2(np.array([profile.min_hz, profile.max_hz]) / 440.0) + 69.0
-        low, high = (round(float(pitch)) - LOWEST_PITCH for pitch in semitones)
+        low, high = keys_of(profile)
         #: The contour bin of each state of the line.
-        self._bins = np.arange(
-            max(0, low) * CONTOUR_BINS,
-            min(PITCHES, high + 1) * CONTOUR_BINS - CONTOUR_BINS + 1,
-            1 if profile.glides else CONTOUR_BINS,
-        )
+        self._bins = np.arange(low * CONTOUR_BINS, high * CONTOUR_BINS + 1, 1 if profile.glides else CONTOUR_BINS)
         self._keys = np.rint(self._bins / CONTOUR_BINS).astype(np.intp).clip(0, PITCHES - 1)
 
     @property
@@ -163,6 +158,13 @@ class Voice:
     def _state_of(self, key: int) -> int:
         """The state in the middle of a semitone, or the nearest one that there is."""
         return int(np.abs(self._bins - key * CONTOUR_BINS).argmin())
+
+
+def keys_of(profile: Profile) -> tuple[int, int]:
+    """The lowest and highest fundamental of a profile, in semitones from A0."""
+    semitones = 12.0 * np.log2(np.array([profile.min_hz, profile.max_hz]) / 440.0) + 69.0
+    low, high = (round(float(pitch)) - LOWEST_PITCH for pitch in semitones)
+    return max(0, low), min(PITCHES - 1, high)
 
 
 def _without_smears(line: list[Stay], power_db: Matrix) -> list[Stay]:

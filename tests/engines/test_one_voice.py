@@ -77,6 +77,16 @@ def test_a_line_comes_back(
     assert all(first.offset_s <= second.onset_s for first, second in pairwise(notes))
 
 
+def test_fifths_on_a_bass_are_heard_with_its_line(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+    low = line(RIFF * 2, 120)
+    rows = sorted([*low, *((onset_s, offset_s, pitch + 7) for onset_s, offset_s, pitch in low)])
+    alone, above = bass(low), bass([row for row in rows if row not in low])
+    notes = notes_in(alone + above, "bass", tmp_path, transcriber)
+    f, f_with_ends = f_measures(rows, notes)
+    assert f >= 0.9
+    assert f_with_ends >= 0.8
+
+
 def test_a_wide_vibrato_is_one_note_and_stands_in_its_bend(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
     (note,) = notes_in(voice([(0.3, 2.3, 62)], vibrato_semitones=0.8), "vocals", tmp_path, transcriber)
     assert note.pitch == 62

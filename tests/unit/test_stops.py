@@ -1,0 +1,102 @@
+"""A single voice strikes several notes only where two that are no partials of one another sound again and again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bridge.model import Note
+from bridge.transcription.frames import ARRAYS, LOWEST_PITCH, PITCHES, Evidence, Matrix, evidence_of
+from bridge.transcription.judge import Judge
+from bridge.transcription.profiles import PROFILES
+from bridge.transcription.stops import DoubleStops, beside_the_line, share_of_stops
+
+E1 = 28
+FRAMES = 400
+
+
+def posterior(*steps: int, share: float = 1.0) -> np.ndarray:
+    """A low note, and what sounds so many semitones above it in a share of the frames."""
+    note = np.zeros((FRAMES, 40), dtype=np.float32)
+    note[:, 5] = 0.9
+    for step in steps:
+        note[: round(share * FRAMES), 5 + step] = 0.9
+    return note
+
+
+@pytest.mark.parametrize("step", [12, 19, 24, 28, 31, 1, 2])
+def test_a_notes_partials_and_neighbours_are_no_other_note(step: int) -> None:
+    assert share_of_stops(posterior(step)) == 0.0
+
+
+@pytest.mark.parametrize("step", [3, 4, 5, 7, 9])
+def test_two_notes_sound_in_as_many_frames_as_they_do(step: int) -> None:
+    assert share_of_stops(posterior(step, share=0.25)) == pytest.approx(0.25)
+
+
+def test_silence_does_not_count_and_alone_is_nothing() -> None:
+    half = posterior(7)
+    half[FRAMES // 2 :] = 0.0
+    assert share_of_stops(half) == 1.0
+    assert share_of_stops(np.zeros((FRAMES, 40), dtype=np.float32)) == 0.0
+    assert share_of_stops(np.zeros((0, 40), dtype=np.float32)) == 0.0
+
+
+def struck(strokes: dict[int, tuple[int, ...]]) -> Evidence:
+    """Evidence in which, at some frames, some pitches are struck that sound for 40 frames."""
+    arrays = {name: np.zeros((FRAMES, PITCHES), dtype=np.float32) for name in ARRAYS}
+    arrays["level_db"][:] = -90.0
+    arrays |= {
+        "contour": np.zeros((FRAMES, 3 * PITCHES), dtype=np.float32),
+        "period": np.zeros((FRAMES, 3 * PITCHES), dtype=np.float32),
+        "attack_db": np.zeros((FRAMES, 3), dtype=np.float32),
+        "power_db": np.full((FRAMES, 2), -80.0, dtype=np.float32),
+    }
+    for frame, pitches in strokes.items():
+        sounds = slice(frame, frame + 40)
+        arrays["attack_db"][frame], arrays["power_db"][sounds] = 8.0, -20.0
+        for place, pitch in enumerate(pitches):
+            key = pitch - LOWEST_PITCH
+            arrays["note"][sounds, key] = 0.95 - 0.1 * place
+            arrays["onset"][frame, key], arrays["level_db"][sounds, key] = 0.9, -20.0 - place
+            arrays["contour"][sounds, 3 * key + 1] = arrays["period"][sounds, 3 * key] = 0.9 - 0.2 * place
+    return evidence_of(arrays)
+
+
+class Onsets(Judge):
+    """A judge that takes the first fact, the log-odds of the onset, at its word."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, facts: Matrix) -> Matrix:
+        return 1.0 / (1.0 + np.exp(-facts[:, 0]))
+
+
+def notes(known: Evidence, stops_from: float = 0.2) -> list[tuple[int, int, int, bool]]:
+    found = DoubleStops(replace(PROFILES["bass"], stops_from=stops_from), Onsets())(known, ())
+    return [(note.start, note.end, note.pitch, note.is_stop) for note in found]
+
+
+def test_what_is_struck_with_a_note_follows_it_and_is_as_long() -> None:
+    thirds = {frame: (E1 + 12, E1 + 16) for frame in (50, 120, 190, 260, 330)}
+    found = notes(struck(thirds))
+    line, stops = ([note[:3] for note in found if note[3] == is_stop] for is_stop in (False, True))
+    assert [pitch for _, _, pitch in line] == [E1 + 12] * 5
+    assert stops == [(start, end, E1 + 16) for start, end, _ in line]
+
+
+def test_where_it_happens_once_it_is_taken_for_anothers() -> None:
+    once = {50: (E1 + 12, E1 + 16), **{frame: (E1 + 12,) for frame in (100, 150, 200, 250, 300, 350)}}
+    assert not any(is_stop for *_, is_stop in notes(struck(once)))
+    assert any(is_stop for *_, is_stop in notes(struck(once), stops_from=0.01))
+
+
+def test_what_was_struck_with_a_note_goes_and_ends_with_it() -> None:
+    def note(onset_s: float, offset_s: float, pitch: int) -> Note:
+        return Note(onset_s, offset_s, pitch, 80, 0.9)
+
+    line, stops = [note(0.0, 0.5, 40), note(1.0, 2.0, 40)], [note(0.0, 0.8, 47), note(0.7, 0.9, 47), note(1.0, 2.0, 52)]
+    assert beside_the_line(line, stops) == [line[0], note(0.0, 0.5, 47), line[1], note(1.0, 2.0, 52)]
