@@ -133,7 +133,9 @@ def _reasons(known: Evidence, at: Candidates, notes: Sequence[Found]) -> list[Re
     loud_db, *others_db = (highest(it.level_db, 0, _LOUD_FRAMES - 1)[at] for it in (known, *known.beside[1:]))
     is_elsewhere = np.any([other_db > loud_db + _ELSEWHERE_DB for other_db in others_db], axis=0)
     tests = (is_overtone, is_sounding, np.broadcast_to(is_elsewhere, len(loud_db)))
-    return np.select(tests, (Reason.OVERTONE, Reason.SOUNDING, Reason.ELSEWHERE), Reason.UNLIKELY).tolist()
+    reasons = (Reason.OVERTONE, Reason.SOUNDING, Reason.ELSEWHERE, Reason.UNLIKELY)
+    first = np.argmax([*tests, np.ones(len(loud_db), dtype=np.bool_)], axis=0)
+    return [reasons[place] for place in first.tolist()]
 
 
 def _surest(at: Candidates, probable: NDArray[np.float32], least: float, apart: int) -> list[int]:
