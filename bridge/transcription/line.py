@@ -51,7 +51,7 @@ def likeliest_line(worth: Worth, rest: float, change: float, entry: Worth, again
     staying = np.append(again, np.zeros((frames, 1)), axis=1)
     best = np.empty((frames + 1, pitches + 1))
     best[0] = np.append(np.full(pitches, -change), 0.0)
-    is_anew: list[bool] = staying.any(axis=1).tolist()
+    is_anew = np.asarray(staying.any(axis=1)).tolist()
     # The rows of the arrays are made once: taking them one by one would take as long as the sums.
     before = best[0]
     for after, arrives, stays, gains, anew in zip(best[1:], arrival, staying, gain, is_anew, strict=True):
