@@ -78,15 +78,14 @@ def test_of_onsets_too_close_the_surest_stays() -> None:
 
 
 def test_a_solo_recordings_notes_end_where_keys_are_let_go_though_they_sound_on() -> None:
-    class ForAQuarterOfASecond(Onsets):
+    class UntilTheNext(Onsets):
         def __call__(self, facts: Matrix) -> Matrix:
-            age_s = np.exp(facts[:, 9])
-            return np.where(age_s <= 0.25, 0.98, 0.02).astype(np.float32)
+            return np.where(facts[:, -1] == 0.0, 0.98, 0.02).astype(np.float32)
 
     profile = replace(PROFILE, ended_by=RELEASES, judged_ends=1.0)
-    judges = {"any": Onsets(), ENDS: Posterior(), RELEASES: ForAQuarterOfASecond()}
-    (note,) = Polyphony(profile, judges)(evidence(begun={(50, C4): 0.9}), [])
-    assert note.end == pytest.approx(50 + 21, abs=2)  # the posterior stays for 40 frames
+    judges = {"any": Onsets(), ENDS: Posterior(), RELEASES: UntilTheNext()}
+    first, _ = Polyphony(profile, judges)(evidence(begun={(50, C4): 0.9, (70, C4 + 2): 0.9}), [])
+    assert first.end == pytest.approx(70, abs=4)  # its posterior stays for 40 frames
 
 
 def test_what_sounds_from_before_gets_its_end() -> None:
