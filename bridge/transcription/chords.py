@@ -1,8 +1,7 @@
 """How a part that may sound several notes at a time is heard: one row a part, one column a parameter.
 
 ``make tune`` prints what F each column's neighbouring values give on rendered recordings whose judge knows nothing of
-their song. `least_confidence` was chosen so, in the middle of a plateau; how a solo recording's notes end was chosen on
-four real pianos (docs/measurements.md).
+their song. `least_confidence` was chosen so, in the middle of a plateau, and how a solo recording's notes end.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from bridge.transcription.frames import LOWEST_PITCH, PITCHES
+from bridge.transcription.judge import ENDS, RELEASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,7 @@ class ChordProfile:
     least_confidence
         Notes less probable than that are dropped, 0 to 1.
     judged_ends
-        How much the judge of endings counts, 0 to 1, beside the posterior that a note sounds. Rendered pianos end as
-        it says, those of real rooms don't: there, under the pedal, a note that was let go sounds on.
+        How much the judge of endings counts, 0 to 1, beside the posterior that a note sounds.
     frame_threshold
         Posterior, 0 to 1, that says neither that a note sounds nor that it doesn't.
     min_note_ms
@@ -38,6 +37,8 @@ class ChordProfile:
         Lowest and highest velocity written.
     beside
         How many pieces of other evidence the judge asks for: none, or the mix and the stem of the vocals.
+    ended_by
+        Which judge says where notes end: ``ends``, or ``releases`` for what nothing else sounds with.
     found_from
         Confidence from which candidates shape the notes about them, where that is lower than `least_confidence`: what
         a user leaves out doesn't make other notes longer.
@@ -52,6 +53,7 @@ class ChordProfile:
     min_note_ms: float
     velocity_range: tuple[int, int] = (20, 120)
     beside: int = 0
+    ended_by: str = ENDS
     found_from: float = 1.0
 
     @property
@@ -87,7 +89,7 @@ CHORD_PROFILES: Mapping[str, ChordProfile] = MappingProxyType({
     #                        judge        min   max     least judged frame min
     #                                     Hz    Hz      sure  ends         ms
     "melody": ChordProfile("alone",       65.0, 4200.0, 0.30, 0.5,   0.4,  60.0),
-    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 0.0,   0.4,  60.0),
+    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 1.0,   0.4,  60.0, ended_by=RELEASES),
     "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 0.5,   0.4,  60.0, beside=2),
     "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 0.5,   0.4,  60.0),
 })

@@ -2,7 +2,8 @@
 
 They are kept in ``judges.npz``, made by ``make tune`` (docs/reference/note-judges.md): ``alone`` for a part that hardly
 anything else sounds with, ``separated`` for one in a rough stem, its mix and the stem beside it, ``mixed`` for all the
-pitched notes of a mix, and ``ends`` for where notes end (`bridge.transcription.lengths`).
+pitched notes of a mix, ``ends`` for where notes end (`bridge.transcription.lengths`), and ``releases`` for where keys
+are let go (`bridge.transcription.releases`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from bridge.transcription.frames import Evidence, Matrix
 #: Standard deviations from the mean at which a fact is cut off, as in training.
 _FURTHEST = 6.0
 _FILE = "judges.npz"
-#: The judge of endings.
-ENDS = "ends"
+#: The judges of endings.
+ENDS, RELEASES = "ends", "releases"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from bridge.transcription.candidates import Candidates, candidates
 from bridge.transcription.chords import ChordProfile
 from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described, frames_of
-from bridge.transcription.judge import ENDS, Judge, facts_of, judge_named
+from bridge.transcription.judge import RELEASES, Judge, facts_of, judge_named
 from bridge.transcription.lengths import Ear, Levels, ends
+from bridge.transcription.releases import Facts, releases
 from bridge.transcription.windows import highest
 
 _TOGETHER = 4  # frames (46 ms) within which onsets are at the same time
@@ -58,7 +59,7 @@ class Polyphony:
     def __init__(self, profile: ChordProfile, judges: Mapping[str, Judge] | None = None) -> None:
         named = judge_named if judges is None else judges.__getitem__
         self._profile, self._judge = profile, named(profile.judge)
-        self._ear = Ear(named(ENDS), profile.judged_ends, profile.frame_threshold)
+        self._ear = Ear(named(profile.ended_by), profile.judged_ends, profile.frame_threshold)
         self._least = min(profile.least_confidence, profile.found_from)
         self._shortest = max(1, frames_of(profile.min_note_ms))
 
@@ -104,12 +105,17 @@ class Polyphony:
         # Of what sounds from before nobody knows the age or how loud it was: there the posterior decides.
         ended = [
             *ends(levels, spans[:held], replace(self._ear, weight=0.0)),
-            *ends(levels, spans[held:], self._ear),
+            *self._ends(known, levels, spans[held:]),
         ]
         for (_, _, judged), (start, until, key), end in zip(begun, spans, ended, strict=True):
             if until > start:
                 end = min(until, max(end, start + self._shortest))
                 yield replace(described(known, start, end, key + LOWEST_PITCH), judged=judged)
+
+    def _ends(self, known: Evidence, levels: Levels, spans: list[tuple[int, int, int]]) -> list[int]:
+        if self._profile.ended_by == RELEASES:
+            return releases(Facts(known, levels), spans, self._ear)
+        return ends(levels, spans, self._ear)
 
     def _removed(
         self, known: Evidence, at: Candidates, probable: NDArray[np.float32], notes: Sequence[Found]

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.transcription.chords import ChordProfile
 from bridge.transcription.frames import ARRAYS, Evidence, Found, Matrix, evidence_of
-from bridge.transcription.judge import ENDS, Judge, judge_named
+from bridge.transcription.judge import ENDS, RELEASES, Judge, judge_named
 from bridge.transcription.polyphony import Polyphony, Reason
 
 PROFILE = ChordProfile("any", 27.5, 4200.0, 0.5, 0.0, 0.5, 60.0)
@@ -75,6 +75,17 @@ def test_a_note_ends_at_the_latest_where_its_pitch_begins_again() -> None:
 def test_of_onsets_too_close_the_surest_stays() -> None:
     found = decode(evidence(begun={(50, C4): 0.8, (53, C4): 0.9}))
     assert [note[0] for note in notes(found)] == [53]
+
+
+def test_a_solo_recordings_notes_end_where_keys_are_let_go_though_they_sound_on() -> None:
+    class UntilTheNext(Onsets):
+        def __call__(self, facts: Matrix) -> Matrix:
+            return np.where(facts[:, -1] == 0.0, 0.98, 0.02).astype(np.float32)
+
+    profile = replace(PROFILE, ended_by=RELEASES, judged_ends=1.0)
+    judges = {"any": Onsets(), ENDS: Posterior(), RELEASES: UntilTheNext()}
+    first, _ = Polyphony(profile, judges)(evidence(begun={(50, C4): 0.9, (70, C4 + 2): 0.9}), [])
+    assert first.end == pytest.approx(70, abs=4)  # its posterior stays for 40 frames
 
 
 def test_what_sounds_from_before_gets_its_end() -> None:

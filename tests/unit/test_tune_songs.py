@@ -12,7 +12,7 @@ import pytest
 from tools.tune.__main__ import main
 from tools.tune.cases import one_by_one
 from tools.tune.sing import sing
-from tools.tune.songs import Excerpt, Played, Voice, at_the_piano, excerpt_of, pedalled, sung, truth_of, unhurried
+from tools.tune.songs import Excerpt, Played, Voice, at_the_piano, excerpt_of, sung, truth_of, unhurried
 
 
 def song(path: Path, channels: dict[int, int], notes: int = 200) -> Path:
@@ -60,14 +60,6 @@ def test_a_unison_is_one_note_of_the_truth() -> None:
     assert truth_of(voices) == list(line((1, 2, 64), (1, 2.5, 60), (3, 4, 60))) or sorted(truth_of(voices)) == sorted(
         line((1, 2, 64), (1, 2.5, 60), (3, 4, 60))
     )
-
-
-def test_a_pedal_holds_notes_until_it_changes_or_they_are_struck_again() -> None:
-    held = {
-        (note.onset_s, note.pitch): note.offset_s
-        for note in pedalled(line((0.1, 0.3, 60), (1.0, 1.2, 60), (1.5, 1.6, 64)), 2.0)
-    }
-    assert held == {(0.1, 60): pytest.approx(0.99), (1.0, 60): pytest.approx(1.97), (1.5, 64): pytest.approx(1.97)}
 
 
 def test_a_pianist_plays_what_two_hands_can() -> None:

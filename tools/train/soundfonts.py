@@ -18,6 +18,8 @@ VELOCITIES = (35, 70, 100, 122)
 LENGTH_S = 2.5
 RATE = 44_100
 _TIMEOUT_S = 120
+#: Not all samples of a font at once: decoding those of a compressed one takes longer than playing a song.
+_SAMPLES_AS_NEEDED = ("-o", "synth.dynamic-sample-loading=1")
 
 
 def render_kits(font: Path, target: Path, most: int | None = None) -> None:
@@ -41,6 +43,7 @@ def render_midi(font: Path, song: mido.MidiFile, gain: float = 0.5, effects: boo
         song.save(midi)
         effects_on = "1" if effects else "0"
         options = ["-ni", "-q", "-g", str(gain), "-R", effects_on, "-C", effects_on, "-r", str(RATE)]
+        options += _SAMPLES_AS_NEEDED
         command = ["fluidsynth", *options, "-F", str(wave), str(font), str(midi)]
         subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
         return np.asarray(soundfile.read(wave, dtype="float32", always_2d=True)[0])

@@ -5,7 +5,7 @@ usage: python -m tools.tune make|separate|judge|fit [options]
 make      renders the cases, once
 separate  separates each song with the built-in separator, once
 judge     prints F by the numbers of the table of profiles, on songs that the judges don't know
-fit       makes the judges from all cases and writes them into the package
+fit       makes the judges from all cases, or those named by --only, and writes them into the package
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from tools.tune.separate import separate_songs
 #: Where Debian's packages fluid-soundfont-gm and musescore-general-soundfont-small lie. The first plays every other
 #: case; the two share some samples, but neither shares any with the bench's.
 FONTS = (Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"), Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"))
-COUNTS = {"song": 44, "piano": 24, "vocals": 6, "tones": 16}
+COUNTS = {"song": 44, "piano": 24, "pianist": 48, "vocals": 6, "tones": 16}
 SEED = 19
+JUDGES = ("alone", "separated", "mixed", "ends", "releases")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -55,7 +56,9 @@ def _judges(options: argparse.Namespace) -> None:
     if options.verb == "judge":
         print_grid(known)
         return
-    np.savez(options.target, **as_arrays(judges_of(known)))
+    kept = dict(np.load(options.target)) if options.only else {}
+    kept = {key: values for key, values in kept.items() if key.split(".")[0] not in options.only}
+    np.savez(options.target, **kept, **as_arrays(judges_of(known, options.only)))
     print(f"{options.target}: {options.target.stat().st_size / 1e3:.0f} kB")
 
 
@@ -66,6 +69,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--samples", type=Path, default=Path(default), help="the folder that holds freedoom_midi")
     parser.add_argument("--work", type=Path, default=Path("build/tune"), help="where everything made is kept")
     parser.add_argument("--target", type=Path, default=Path("bridge/transcription/judges.npz"))
+    parser.add_argument("--only", nargs="*", default=(), choices=JUDGES, help="judges to make anew; others stay")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--fonts", type=Path, nargs="*", default=FONTS)
     return parser.parse_args(arguments)

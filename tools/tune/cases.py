@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import mido
@@ -13,6 +14,8 @@ import numpy as np
 import soundfile
 
 from tools.train.soundfonts import RATE, render_midi
+from tools.tune.pianist import Performance, performance
+from tools.tune.room import recorded
 from tools.tune.sing import sing
 from tools.tune.songs import (
     DRUM_CHANNEL,
@@ -23,7 +26,6 @@ from tools.tune.songs import (
     Voice,
     at_the_piano,
     excerpt_of,
-    pedalled,
     sung,
     truth_of,
     unhurried,
@@ -42,22 +44,27 @@ def make_cases(songs: Path, fonts: Sequence[Path], target: Path, counts: Mapping
     Parameters
     ----------
     counts
-        How many of the kinds ``song``, ``piano``, ``vocals`` and ``tones``.
+        How many of the kinds ``song``, ``piano``, ``vocals`` and ``tones``, each from another song, and of
+        ``pianist``, which need none.
     """
     names = sorted(path for path in songs.glob("*.mid"))
     order = np.random.default_rng(seed).permutation(len(names))
     made: list[Path] = []
-    wanted = [kind for kind, count in counts.items() for _ in range(count)]
+    wanted = [kind for kind, count in counts.items() if kind in _OF_A_SONG for _ in range(count)]
     for place in order:
         if len(made) == len(wanted):
             break
         kind = wanted[len(made)]
-        rng = np.random.default_rng((seed, int(place)))
         case = target / f"{kind}_{names[place].stem}"
-        font = fonts[len(made) % len(fonts)]
-        if (case / "case.json").exists() or _make(names[place], kind, font, case, rng):
+        if _make(names[place], kind, fonts[len(made) % len(fonts)], case, np.random.default_rng((seed, int(place)))):
             made.append(case)
-            print(f"{case.name:32}{font.stem}", flush=True)
+    for number in range(counts.get("pianist", 0)):
+        case = target / f"pianist_{seed}_{number}"
+        rng, font = np.random.default_rng((seed, len(names), number)), fonts[number % len(fonts)]
+        played = performance(LENGTH_S, rng)
+        about = {"kind": "piano", "source": case.name, "font": font.stem}
+        if _kept(case, about, partial(_at_a_piano, played, font, rng=rng)):
+            made.append(case)
     return made
 
 
@@ -65,19 +72,26 @@ def _make(song: Path, kind: str, font: Path, case: Path, rng: Rng) -> bool:
     excerpt = excerpt_of(song, LENGTH_S, rng)
     if excerpt is None:
         return False
-    shutil.rmtree(case, ignore_errors=True)
-    for folder in ("stems", "truth"):
-        (case / folder).mkdir(parents=True)
-    try:
-        done = {"song": _song, "piano": _piano, "vocals": _vocals, "tones": _tones}[kind](excerpt, font, case, rng)
-    except (subprocess.SubprocessError, OSError) as error:
-        print(f"{song.name} is left out: {error}")
-        done = False
-    if not done:
-        shutil.rmtree(case)
-        return False
-    about = {"kind": kind, "name": case.name, "source": song.name, "font": font.stem, "tempo_bpm": excerpt.tempo_bpm}
-    (case / "case.json").write_text(json.dumps(about, indent=1) + "\n")
+    about = {"kind": kind, "source": song.name, "font": font.stem, "tempo_bpm": excerpt.tempo_bpm}
+    return _kept(case, about, partial(_OF_A_SONG[kind], excerpt, font, rng=rng))
+
+
+def _kept(case: Path, about: Mapping[str, str | float], make: Callable[..., bool]) -> bool:
+    """Whether a case is there, or could be made."""
+    if not (case / "case.json").exists():
+        shutil.rmtree(case, ignore_errors=True)
+        for folder in ("stems", "truth"):
+            (case / folder).mkdir(parents=True)
+        try:
+            done = make(case=case)
+        except (subprocess.SubprocessError, OSError) as error:
+            print(f"{case.name} is left out: {error}")
+            done = False
+        if not done:
+            shutil.rmtree(case)
+            return False
+        (case / "case.json").write_text(json.dumps({**about, "name": case.name}, indent=1) + "\n")
+    print(f"{case.name:32}{about['font']}", flush=True)
     return True
 
 
@@ -121,17 +135,22 @@ def _song(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
 
 
 def _piano(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
-    """The same song at the piano, every other time with the pedal. The truth is what the hands do: keys let go under a
-    held pedal sound on, but nobody would write them so.
-    """
+    """The same song at the piano, every other time with a pedal that is changed at the bar."""
     notes = at_the_piano(excerpt, rng)
     if len(notes) < 60:
         return False
-    sounding = pedalled(notes, 240.0 / excerpt.tempo_bpm) if rng.random() < 0.5 else notes
-    program = int(rng.choice(_PIANOS))
-    sound = _rendered([Voice(0, program, {}, sounding)], font)
-    _write_audio(case, {"melody": sound}, stems=False)
-    _write_notes(case / "truth" / "melody.tsv", sorted(notes))
+    bar_s = 240.0 / excerpt.tempo_bpm
+    bars = np.arange(0.0, LENGTH_S, bar_s) if rng.random() < 0.5 else ()
+    return _at_a_piano(Performance(notes, tuple((at + 0.1, at + bar_s) for at in bars)), font, case, rng)
+
+
+def _at_a_piano(played: Performance, font: Path, case: Path, rng: Rng) -> bool:
+    """The truth is what the hands do: keys let go under a held pedal sound on, but nobody would write them so."""
+    sound = _rendered([Voice(0, int(rng.choice(_PIANOS)), {}, played.notes)], font, played.pedal)
+    _write_audio(case, {"melody": recorded(sound, RATE, rng)}, stems=False)
+    _write_notes(
+        case / "truth" / "melody.tsv", (note for note in sorted(played.notes) if note.onset_s < LENGTH_S - 0.2)
+    )
     return True
 
 
@@ -157,6 +176,9 @@ def _tones(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
     _write_audio(case, {"melody": play(voices, LENGTH_S, RATE, rng)}, stems=False)
     _write_notes(case / "truth" / "melody.tsv", notes)
     return True
+
+
+_OF_A_SONG = {"song": _song, "piano": _piano, "vocals": _vocals, "tones": _tones}
 
 
 def one_by_one(notes: Iterable[Played]) -> list[Played]:
@@ -185,14 +207,14 @@ def _sung(notes: Sequence[Played], rng: Rng) -> np.ndarray:
     return np.asarray(dry + rng.uniform(0.02, 0.15) * wet / (np.abs(wet).max() + 1e-9))
 
 
-def _rendered(voices: Sequence[Voice], font: Path) -> np.ndarray:
+def _rendered(voices: Sequence[Voice], font: Path, pedal: Sequence[tuple[float, float]] = ()) -> np.ndarray:
     """Mono samples, `LENGTH_S` long."""
-    sound = render_midi(font, _midi(voices), gain=0.4, effects=True).mean(axis=1)
+    sound = render_midi(font, _midi(voices, pedal), gain=0.4, effects=True).mean(axis=1)
     size = int(LENGTH_S * RATE)
     return np.asarray(np.pad(sound[:size], (0, max(0, size - len(sound)))))
 
 
-def _midi(voices: Sequence[Voice]) -> mido.MidiFile:
+def _midi(voices: Sequence[Voice], pedal: Sequence[tuple[float, float]]) -> mido.MidiFile:
     events: list[tuple[float, int, mido.Message]] = []
     for voice in voices:
         channel = voice.channel
@@ -204,6 +226,9 @@ def _midi(voices: Sequence[Voice]) -> mido.MidiFile:
             off = mido.Message("note_off", channel=channel, note=note.pitch)
             end_s = max(note.offset_s, note.onset_s + 0.03) if channel == DRUM_CHANNEL else note.offset_s
             events += [(note.onset_s, 2, on), (end_s, 1, off)]
+        for down_s, up_s in pedal:
+            for at_s, value in ((down_s, 127), (up_s, 0)):
+                events.append((at_s, 3, mido.Message("control_change", channel=channel, control=64, value=value)))
     song = mido.MidiFile(ticks_per_beat=1000)
     track = mido.MidiTrack()
     song.tracks.append(track)

@@ -1,15 +1,16 @@
-"""What the judge of endings learns from: the frames after true onsets, each with whether the note still sounds."""
+"""What judges of endings learn from: the frames after true onsets, each with whether the note still sounds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.transcription.frames import LOWEST_PITCH, frame_time_s
+from bridge.transcription.frames import LOWEST_PITCH, Evidence, Matrix, frame_time_s
 from bridge.transcription.lengths import LONGEST_FRAMES, Levels
+from bridge.transcription.releases import Facts
 from tools.tune.examples import Lesson
 
 _AFTER_FRAMES = 60  # after the end of a note that are learnt from: 0.7 s
@@ -25,14 +26,28 @@ class Frames(NamedTuple):
     weight: NDArray[np.float32]
 
 
-def frames_of(lessons: Sequence[Lesson]) -> Frames:
+#: What is known of each frame from one to another about a note of a key that began at the first.
+Told = Callable[[int, int, int], Matrix]
+
+
+def told_of_ends(known: Evidence) -> Told:
+    """What the judge of ends is told."""
+    return Levels(known).facts
+
+
+def told_of_releases(known: Evidence) -> Told:
+    """What the judge of releases is told."""
+    return Facts(known, Levels(known))
+
+
+def frames_of(lessons: Sequence[Lesson], told_of: Callable[[Evidence], Told]) -> Frames:
     """The frames of all true notes that are candidates."""
-    parts = [part for lesson in lessons for part in _of_lesson(lesson)]
+    parts = [part for lesson in lessons for part in _of_lesson(lesson, told_of(lesson.known[0]))]
     return Frames(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _of_lesson(lesson: Lesson) -> Iterator[Frames]:
-    levels, length = Levels(lesson.known[0]), len(lesson.known[0])
+def _of_lesson(lesson: Lesson, told: Told) -> Iterator[Frames]:
+    length = len(lesson.known[0])
     times = np.array([frame_time_s(frame) for frame in range(length)])
     onsets = lesson.at.frame[lesson.is_note > 0], lesson.at.key[lesson.is_note > 0]
     for start, key in zip(*onsets, strict=True):
@@ -49,7 +64,7 @@ def _of_lesson(lesson: Lesson) -> Iterator[Frames]:
         weight = sure / np.sqrt(1.0 + (at - times[start]) / _LATE_S)
         if until > start:
             yield Frames(
-                levels.facts(int(start), until, int(key)),
+                told(int(start), until, int(key)),
                 (at < offset_s).astype(np.float32),
                 weight.astype(np.float32),
             )

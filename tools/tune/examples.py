@@ -33,8 +33,8 @@ class Lesson:
 
     Attributes
     ----------
-    judge, song, case
-        Who learns from it, of which song it is (songs are held out as a whole), and its name.
+    judge, song, case, profile
+        Who learns from it, of which song it is (songs are held out as a whole), its name, and how it is heard.
     known
         The evidence, the part's own first.
     at, facts, is_note
@@ -46,6 +46,7 @@ class Lesson:
     judge: str
     song: str
     case: str
+    profile: str
     known: tuple[Evidence, ...]
     at: Candidates
     facts: NDArray[np.float32]
@@ -89,7 +90,7 @@ def _lesson(
     judge: str, song: str, case: str, known: tuple[Evidence, ...], truth: NDArray[np.float64], profile: str
 ) -> Lesson:
     at = candidates(np.maximum.reduce([evidence.onset for evidence in known[:2]]), *PROFILES[profile].keys)
-    return Lesson(judge, song, case, known, at, facts_of(known, at), _is_note(at, truth), truth)
+    return Lesson(judge, song, case, profile, known, at, facts_of(known, at), _is_note(at, truth), truth)
 
 
 def _is_note(at: Candidates, truth: NDArray[np.float64]) -> NDArray[np.float32]:

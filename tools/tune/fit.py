@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bridge.transcription.judge import ENDS, Judge
-from tools.tune.ends import frames_of
+from bridge.transcription.chords import CHORD_PROFILES
+from bridge.transcription.judge import ENDS, RELEASES, Judge
+from tools.tune.ends import frames_of, told_of_ends, told_of_releases
 from tools.tune.examples import Lesson
 
 _FURTHEST = 6.0  # standard deviations, as in `bridge.transcription.judge`
@@ -48,7 +50,13 @@ def fitted(lessons: Sequence[Lesson], plan: Plan = ONSETS) -> Judge:
 
 def fitted_ends(lessons: Sequence[Lesson], plan: Plan = ENDINGS) -> Judge:
     """A judge of whether notes still sound."""
-    return _fit(*frames_of(lessons), plan)
+    return _fit(*frames_of(lessons, told_of_ends), plan)
+
+
+def fitted_releases(lessons: Sequence[Lesson], plan: Plan = ENDINGS) -> Judge:
+    """A judge of whether the keys of an instrument that is alone are still held."""
+    solo = [lesson for lesson in lessons if CHORD_PROFILES[lesson.profile].ended_by == RELEASES]
+    return _fit(*frames_of(solo, told_of_releases), plan)
 
 
 def _fit(facts: NDArray[np.float32], wanted: NDArray[np.float32], weight: NDArray[np.floating], plan: Plan) -> Judge:
@@ -86,12 +94,17 @@ def held_out(lessons: Sequence[Lesson], folds: int = 3) -> Iterator[tuple[dict[s
         yield judges_of(known), [lesson for lesson in lessons if fold[lesson.song] == number]
 
 
-def judges_of(lessons: Sequence[Lesson]) -> dict[str, Judge]:
-    """All judges, by name."""
+def judges_of(lessons: Sequence[Lesson], only: Collection[str] = ()) -> dict[str, Judge]:
+    """Judges by name: those of `only`, or all."""
     groups: defaultdict[str, list[Lesson]] = defaultdict(list)
     for lesson in lessons:
         groups[lesson.judge].append(lesson)
-    return {name: fitted(group) for name, group in groups.items()} | {ENDS: fitted_ends(lessons)}
+    makers: dict[str, Callable[[], Judge]] = {
+        **{name: partial(fitted, group) for name, group in groups.items()},
+        ENDS: partial(fitted_ends, lessons),
+        RELEASES: partial(fitted_releases, lessons),
+    }
+    return {name: make() for name, make in makers.items() if not only or name in only}
 
 
 def as_arrays(judges: dict[str, Judge]) -> dict[str, NDArray[np.float16 | np.float32]]:

@@ -25,23 +25,20 @@ TRIED: Mapping[str, Sequence[float]] = {
     "min_note_ms": (40.0, 60.0, 80.0),
     "min_hz": (27.5, 41.0, 65.0, 80.0),
 }
-#: The last word of a case's name -> the profile that hears it.
-_PROFILE = {"alone": "solo", "stem": "melody", "separated": "rough", "mix": "mix"}
 
 
 def print_grid(lessons: Sequence[Lesson]) -> None:
-    """Print precision, recall, F and F with offsets for each kind of recording, column and value."""
+    """Print precision, recall, F and F with offsets for each profile, column and value."""
     figures: defaultdict[tuple[str, str, float], list[list[float]]] = defaultdict(list)
     for judges, unknown in held_out(lessons):
         for lesson in unknown:
-            kind = lesson.case.split()[-1]
-            for column, value, profile in _rows(CHORD_PROFILES[_PROFILE[kind]]):
+            for column, value, profile in _rows(CHORD_PROFILES[lesson.profile]):
                 found = decoded(lesson.known, profile, judges)
-                figures[kind, column, value].append(scores(lesson.truth, found))
-    for (kind, column, value), rows in sorted(figures.items()):
+                figures[lesson.profile, column, value].append(scores(lesson.truth, found))
+    for (name, column, value), rows in sorted(figures.items()):
         mean = "".join(f"{figure:7.3f}" for figure in np.mean(rows, axis=0))
-        chosen = "  <" if getattr(CHORD_PROFILES[_PROFILE[kind]], column) == value else ""
-        print(f"{kind:12}{len(rows):4}  {column:18}{value:8g}{mean}{chosen}")
+        chosen = "  <" if getattr(CHORD_PROFILES[name], column) == value else ""
+        print(f"{name:12}{len(rows):4}  {column:18}{value:8g}{mean}{chosen}")
 
 
 def decoded(known: Sequence[Evidence], profile: ChordProfile, judges: Mapping[str, Judge]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ Times are seconds from the start of the excerpt. Nothing here makes a sound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -156,16 +156,7 @@ def at_the_piano(excerpt: Excerpt, rng: Rng) -> tuple[Played, ...]:
         swell = depth * np.sin(2 * np.pi * note.onset_s / phrase_s) + (8.0 if note.pitch > 67 else 0.0)
         velocity = int(np.clip(round(base + swell + rng.normal(0.0, spread)), 18, 120))
         played.append(Played(onset_s, onset_s + length_s, note.pitch, velocity))
-    return tuple(_cut_at_repeats(played))
-
-
-def pedalled(notes: Sequence[Played], change_s: float) -> tuple[Played, ...]:
-    """The notes with a pedal that is changed every `change_s`: each sounds on until then or until it's struck again."""
-    longer = [
-        replace(note, offset_s=max(note.offset_s, (np.floor(note.onset_s / change_s) + 1) * change_s - 0.03))
-        for note in notes
-    ]
-    return tuple(_cut_at_repeats(longer))
+    return tuple(cut_at_repeats(played))
 
 
 def truth_of(voices: Iterable[Voice]) -> list[Played]:
@@ -184,7 +175,7 @@ def _without_unisons(notes: Iterable[Played]) -> list[Played]:
     return [note for same in kept.values() for note in same]
 
 
-def _cut_at_repeats(notes: Iterable[Played]) -> list[Played]:
+def cut_at_repeats(notes: Iterable[Played]) -> list[Played]:
     """Each note ends at the latest just before its pitch begins again."""
     last: dict[int, int] = {}
     cut: list[Played] = []
