@@ -119,7 +119,7 @@ def _look(options: argparse.Namespace, judges: dict[str, Store[Example]], layers
     if missing and not options.small:
         sys.exit(f"nothing to choose the threshold for drums {missing[0]} by: --kits and --fonts name what is needed")
     thresholds |= {name: next(iter(thresholds.values())) for name in missing}
-    export(state.averaged, masks.averaged, thresholds, options.target, f"1.{state.step}.{masks.step}")
+    export(state.averaged, masks.averaged, thresholds, options.target, f"2.{state.step}.{masks.step}")
     print(f"{options.target} and its masks: {_size_mb(options.target):.2f} MB")
 
 
