@@ -41,7 +41,12 @@ from bridge.transcription.profiles import HEARINGS, PROFILES, Profile
 ONSET_TOLERANCE_S = 0.05
 KINDS_OF_ERROR = ("missed", "octave", "pitch", "split", "ghost")
 #: Kind of solo recording -> (the part of its truth, the profile that hears it).
-SOLO = {"piano": ("melody", "solo"), "vocals": ("vocals", "vocals")}
+SOLO = {
+    "piano": ("melody", "solo"),
+    "vocals": ("vocals", "vocals"),
+    "bass": ("bass", "bass"),
+    "stops": ("bass", "bass"),
+}
 
 Rows = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import pytest
 from tools.tune.__main__ import main
 from tools.tune.cases import one_by_one
 from tools.tune.sing import sing
-from tools.tune.songs import Excerpt, Played, Voice, at_the_piano, excerpt_of, sung, truth_of, unhurried
+from tools.tune.songs import Excerpt, Played, Voice, at_the_piano, excerpt_of, sung, truth_of, unhurried, with_stops
 
 
 def song(path: Path, channels: dict[int, int], notes: int = 200) -> Path:
@@ -53,6 +53,20 @@ def test_a_song_that_lacks_a_part_is_left_out(tmp_path: Path, channels: dict[int
 
 def line(*rows: tuple[float, float, int]) -> tuple[Played, ...]:
     return tuple(Played(onset_s, offset_s, pitch, 80) for onset_s, offset_s, pitch in rows)
+
+
+def test_stops_begin_and_end_with_a_note_of_their_line() -> None:
+    bass = line(*((place, place + 0.5, 30 + place % 5) for place in range(60)))
+    shares = set()
+    for seed in range(12):
+        notes = with_stops(bass, np.random.default_rng(seed))
+        spans = {(note.onset_s, note.offset_s): note.pitch for note in bass}
+        stops = [note for note in notes if note.pitch != spans[note.onset_s, note.offset_s]]
+        assert len(notes) == len(bass) + len(stops)
+        assert all(3 <= note.pitch - spans[note.onset_s, note.offset_s] <= 12 for note in stops)
+        shares.add(round(len({note.onset_s for note in stops}) / len(bass), 1))
+    assert 1.0 in shares
+    assert min(shares) < 0.5
 
 
 def test_a_unison_is_one_note_of_the_truth() -> None:

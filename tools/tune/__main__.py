@@ -21,7 +21,7 @@ from tools.tune.separate import separate_songs
 #: Where Debian's packages fluid-soundfont-gm and musescore-general-soundfont-small lie. The first plays every other
 #: case; the two share some samples, but neither shares any with the bench's.
 FONTS = (Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"), Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"))
-COUNTS = {"song": 44, "piano": 24, "pianist": 48, "vocals": 6, "tones": 16}
+COUNTS = {"song": 44, "piano": 24, "pianist": 48, "vocals": 6, "tones": 16, "bass": 24, "stops": 24}
 SEED = 19
 JUDGES = ("alone", "separated", "mixed", "ends", "releases")
 

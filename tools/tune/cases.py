@@ -29,12 +29,14 @@ from tools.tune.songs import (
     sung,
     truth_of,
     unhurried,
+    with_stops,
 )
 from tools.tune.tones import play
 
 LENGTH_S = 28.0
 _PEAK = 0.8
 _PIANOS = (0, 0, 1, 2)  # grand pianos above all; a bright and an electric grand
+_BASS_PROGRAMS, _DISTORTED = range(32, 40), (29, 30)
 _REVERB_S = 0.35
 
 
@@ -44,8 +46,8 @@ def make_cases(songs: Path, fonts: Sequence[Path], target: Path, counts: Mapping
     Parameters
     ----------
     counts
-        How many of the kinds ``song``, ``piano``, ``vocals`` and ``tones``, each from another song, and of
-        ``pianist``, which need none.
+        How many of the kinds ``song``, ``piano``, ``vocals`` and ``tones``, each from another song; of ``pianist``,
+        which need none; and of ``bass`` and ``stops``, from songs that others may have too: no judge learns from them.
     """
     names = sorted(path for path in songs.glob("*.mid"))
     order = np.random.default_rng(seed).permutation(len(names))
@@ -65,6 +67,11 @@ def make_cases(songs: Path, fonts: Sequence[Path], target: Path, counts: Mapping
         about = {"kind": "piano", "source": case.name, "font": font.stem}
         if _kept(case, about, partial(_at_a_piano, played, font, rng=rng)):
             made.append(case)
+    for kind in _BASSES:
+        for place in order[: counts.get(kind, 0)]:
+            case = target / f"{kind}_{names[place].stem}"
+            if _make(names[place], kind, fonts[len(made) % len(fonts)], case, np.random.default_rng((seed, place, 1))):
+                made.append(case)
     return made
 
 
@@ -73,7 +80,7 @@ def _make(song: Path, kind: str, font: Path, case: Path, rng: Rng) -> bool:
     if excerpt is None:
         return False
     about = {"kind": kind, "source": song.name, "font": font.stem, "tempo_bpm": excerpt.tempo_bpm}
-    return _kept(case, about, partial(_OF_A_SONG[kind], excerpt, font, rng=rng))
+    return _kept(case, about, partial((_OF_A_SONG | _BASSES)[kind], excerpt, font, rng=rng))
 
 
 def _kept(case: Path, about: Mapping[str, str | float], make: Callable[..., bool]) -> bool:
@@ -178,7 +185,25 @@ def _tones(excerpt: Excerpt, font: Path, case: Path, rng: Rng) -> bool:
     return True
 
 
+def _bass(excerpt: Excerpt, font: Path, case: Path, rng: Rng, *, has_stops: bool = False) -> bool:
+    """A bass of the song alone, on any bass; with stops now and then on a distorted guitar."""
+    notes = one_by_one(excerpt.part("bass")[0].notes)
+    if len(notes) < 24:
+        return False
+    program = int(rng.choice(_BASS_PROGRAMS))
+    if has_stops:
+        notes = with_stops(notes, rng)
+        program = program if rng.random() < 0.75 else int(rng.choice(_DISTORTED))
+    sound = _rendered([Voice(0, program, {}, tuple(notes))], font)
+    if np.abs(sound).max() < 1e-3:
+        return False
+    _write_audio(case, {"bass": sound}, stems=False)
+    _write_notes(case / "truth" / "bass.tsv", notes)
+    return True
+
+
 _OF_A_SONG = {"song": _song, "piano": _piano, "vocals": _vocals, "tones": _tones}
+_BASSES = {"bass": _bass, "stops": partial(_bass, has_stops=True)}
 
 
 def one_by_one(notes: Iterable[Played]) -> list[Played]:

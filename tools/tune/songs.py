@@ -5,7 +5,7 @@ Times are seconds from the start of the excerpt. Nothing here makes a sound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -157,6 +157,19 @@ def at_the_piano(excerpt: Excerpt, rng: Rng) -> tuple[Played, ...]:
         velocity = int(np.clip(round(base + swell + rng.normal(0.0, spread)), 18, 120))
         played.append(Played(onset_s, onset_s + length_s, note.pitch, velocity))
     return tuple(cut_at_repeats(played))
+
+
+def with_stops(line: Sequence[Played], rng: Rng) -> list[Played]:
+    """A bass line with fifths, power chords or thirds and sixths on it: on all of its notes, or on one in four."""
+    above = ((7,), (7, 12), (3, 4, 5, 9, 10))[int(rng.integers(3))]
+    share = float(rng.choice((1.0, 1.0, 0.25)))
+    notes = list(line)
+    for note in line:
+        if rng.random() < share:
+            steps = above if 7 in above else (int(rng.choice(above)),)
+            softer = int(rng.integers(15))
+            notes += [replace(note, pitch=note.pitch + step, velocity=max(1, note.velocity - softer)) for step in steps]
+    return sorted(notes)
 
 
 def truth_of(voices: Iterable[Voice]) -> list[Played]:
