@@ -61,6 +61,7 @@ tune:  ## choose the pitched parts' numbers and fit their judges, on recordings 
 	@$(BOOTSTRAP) run python -m tools.tune make $(ARGS)
 	@$(BOOTSTRAP) run python -m tools.tune separate $(ARGS)
 	@$(BOOTSTRAP) run python -m tools.tune judge $(ARGS)
+	@$(BOOTSTRAP) run python -m tools.tune touch $(ARGS)
 	@$(BOOTSTRAP) run python -m tools.tune fit $(ARGS)
 
 measure-tempo:  ## convert the bench's recordings and judge the tempo of their MIDI files

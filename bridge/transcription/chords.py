@@ -39,6 +39,8 @@ class ChordProfile:
         How many pieces of other evidence the judge asks for: none, or the mix and the stem of the vocals.
     ended_by
         Which judge says where notes end: ``ends``, or ``releases`` for what nothing else sounds with.
+    is_struck
+        Whether velocities go by how loud and bright each note is (`bridge.transcription.touch`): one instrument alone.
     found_from
         Confidence from which candidates shape the notes about them, where that is lower than `least_confidence`: what
         a user leaves out doesn't make other notes longer.
@@ -54,6 +56,7 @@ class ChordProfile:
     velocity_range: tuple[int, int] = (20, 120)
     beside: int = 0
     ended_by: str = ENDS
+    is_struck: bool = False
     found_from: float = 1.0
 
     @property
@@ -89,7 +92,7 @@ CHORD_PROFILES: Mapping[str, ChordProfile] = MappingProxyType({
     #                        judge        min   max     least judged frame min
     #                                     Hz    Hz      sure  ends         ms
     "melody": ChordProfile("alone",       65.0, 4200.0, 0.30, 0.5,   0.4,  60.0),
-    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 1.0,   0.4,  60.0, ended_by=RELEASES),
+    "solo":   ChordProfile("alone",       27.5, 4200.0, 0.35, 1.0,   0.4,  60.0, ended_by=RELEASES, is_struck=True),
     "rough":  ChordProfile("separated",   65.0, 4200.0, 0.25, 0.5,   0.4,  60.0, beside=2),
     "mix":    ChordProfile("mixed",       27.5, 4200.0, 0.25, 0.5,   0.4,  60.0),
 })

@@ -125,6 +125,8 @@ class Found:
         How probable it is, 0 to 1, where a judge has said so.
     reason
         Why it is no note after all; empty where it is one.
+    touch_db
+        How hard it was struck (`bridge.transcription.touch`), where that was asked.
     is_stop
         Whether a single voice struck it together with another note, and holds it as long.
     """
@@ -139,6 +141,7 @@ class Found:
     bend: tuple[tuple[int, float], ...] = ()
     judged: float | None = None
     reason: str = ""
+    touch_db: float | None = None
     is_stop: bool = False
 
 

@@ -21,6 +21,7 @@ from bridge.transcription.frames import LOWEST_PITCH, Evidence, Found, described
 from bridge.transcription.judge import RELEASES, Judge, facts_of, judge_named
 from bridge.transcription.lengths import Ear, Levels, ends
 from bridge.transcription.releases import Facts, releases
+from bridge.transcription.touch import touch_db
 from bridge.transcription.windows import highest
 
 _TOGETHER = 4  # frames (46 ms) within which onsets are at the same time
@@ -110,7 +111,8 @@ class Polyphony:
         for (_, _, judged), (start, until, key), end in zip(begun, spans, ended, strict=True):
             if until > start:
                 end = min(until, max(end, start + self._shortest))
-                yield replace(described(known, start, end, key + LOWEST_PITCH), judged=judged)
+                touch = touch_db(known, start, key) if self._profile.is_struck else None
+                yield replace(described(known, start, end, key + LOWEST_PITCH), judged=judged, touch_db=touch)
 
     def _ends(self, known: Evidence, levels: Levels, spans: list[tuple[int, int, int]]) -> list[int]:
         if self._profile.ended_by == RELEASES:

@@ -47,19 +47,28 @@ def as_notes(found: Sequence[Found], velocity_range: tuple[int, int]) -> list[No
 
     Notes
     -----
-    A note's strength is the mean of two measures in dB: the level of its fundamental soon after its onset, and the
-    posterior of that onset (20 log10). Each alone follows a pianist's velocities loosely, and where one fails the other
-    mostly holds. Strength relative to the part's median note becomes velocity by the curve that General MIDI
+    Strength (`strength_db`) relative to the part's median note becomes velocity by the curve that General MIDI
     synthesizers play, amplitude proportional to velocity squared (Downloadable Sounds level 1): 12 dB above the median
     doubles the velocity of 80, 12 dB below halves it.
-
     """
     if not found:
         return []
-    strength = np.array([0.5 * note.level_db + 10.0 * math.log10(max(note.onset, 1e-3)) for note in found])
+    strength = np.array([strength_db(note) for note in found])
     velocity = _TYPICAL_VELOCITY * 10.0 ** ((strength - np.median(strength)) / 40.0)
     velocity = np.clip(np.rint(velocity), *velocity_range)
     return [_note(note, int(value)) for note, value in zip(found, velocity, strict=True)]
+
+
+def strength_db(note: Found) -> float:
+    """How strong a note is beside others of its recording.
+
+    How hard it was struck, where that is known. Else the mean of two measures in dB: the level of its fundamental soon
+    after its onset, and the posterior of that onset (20 log10). Each alone follows velocities loosely, and where one
+    fails the other mostly holds.
+    """
+    if note.touch_db is not None:
+        return note.touch_db
+    return 0.5 * note.level_db + 10.0 * math.log10(max(note.onset, 1e-3))
 
 
 def _note(found: Found, velocity: int) -> Note:

@@ -11,6 +11,7 @@ from bridge.transcription.chords import ChordProfile
 from bridge.transcription.frames import ARRAYS, Evidence, Found, Matrix, evidence_of
 from bridge.transcription.judge import ENDS, RELEASES, Judge, judge_named
 from bridge.transcription.polyphony import Polyphony, Reason
+from bridge.transcription.touch import touch_db
 
 PROFILE = ChordProfile("any", 27.5, 4200.0, 0.5, 0.0, 0.5, 60.0)
 C4 = 60 - 21
@@ -169,3 +170,10 @@ def test_a_judge_is_its_layers() -> None:
     )
     # (3 - 1) / 2 = 1 and 9, cut to 6: hidden 1 + 3 = 4 and -1 + 3 + 0.1 = 2.1, out 8 + 6.3 - 1 = 13.3
     assert judge(np.array([[3.0, 9.0]], np.float32))[0] == pytest.approx(1 / (1 + np.exp(-13.3)))
+
+
+def test_how_hard_a_note_was_struck_is_asked_of_one_instrument_alone() -> None:
+    known = evidence(begun={(50, C4): 0.9})
+    (asked,), (not_asked,) = decode(known, is_struck=True), decode(known)
+    assert asked.touch_db == pytest.approx(touch_db(known, 50, C4))
+    assert not_asked.touch_db is None

@@ -1,5 +1,7 @@
 """What was found becomes notes with musical velocities."""
 
+from dataclasses import replace
+
 import pytest
 
 from bridge.transcription.frames import Found
@@ -26,6 +28,13 @@ def test_twelve_decibels_of_strength_double_or_halve_the_velocity() -> None:
 def test_a_weaker_onset_is_a_softer_note() -> None:
     typical, weak, _ = velocities(found(0), found(50, onset=0.4), found(100))
     assert weak < typical
+
+
+def test_where_it_is_known_how_hard_notes_were_struck_level_and_onset_say_nothing() -> None:
+    typical, harder = replace(found(0), touch_db=-30.0), replace(found(50, -60.0, 0.3), touch_db=-18.0)
+    assert velocities(typical, harder, typical) == [80, 120, 80]
+    softer = replace(found(50, -10.0, 1.0), touch_db=-42.0)
+    assert velocities(typical, softer, typical) == [80, 40, 80]
 
 
 def test_velocities_stay_in_the_parts_range() -> None:

@@ -1,10 +1,11 @@
 """Choose the pitched parts' parameters on rendered recordings with exact truth.
 
-usage: python -m tools.tune make|separate|judge|fit [options]
+usage: python -m tools.tune make|separate|judge|touch|fit [options]
 
 make      renders the cases, once
 separate  separates each song with the built-in separator, once
 judge     prints F by the numbers of the table of profiles, on songs that the judges don't know
+touch     prints what each fact about how hard a key was struck is worth, and how well velocities are told by them
 fit       makes the judges from all cases, or those named by --only, and writes them into the package
 """
 
@@ -50,9 +51,13 @@ def _judges(options: argparse.Namespace) -> None:
     from tools.tune.examples import lessons
     from tools.tune.fit import as_arrays, judges_of
     from tools.tune.grid import print_grid
+    from tools.tune.touch import print_touch
 
     torch.set_num_threads(options.threads)
     known = list(lessons(options.work))
+    if options.verb == "touch":
+        print_touch(known)
+        return
     if options.verb == "judge":
         print_grid(known)
         return
@@ -64,7 +69,7 @@ def _judges(options: argparse.Namespace) -> None:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=("make", "separate", "judge", "fit"))
+    parser.add_argument("verb", choices=("make", "separate", "judge", "touch", "fit"))
     default = os.environ.get("STEMBRIDGE_TRAIN", "../shared/train")
     parser.add_argument("--samples", type=Path, default=Path(default), help="the folder that holds freedoom_midi")
     parser.add_argument("--work", type=Path, default=Path("build/tune"), help="where everything made is kept")
