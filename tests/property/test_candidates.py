@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.transcription.candidates import FACTS, LEAST_ONSET, _highest, _mean, candidates, described
+from bridge.transcription.candidates import FACTS, LEAST_ONSET, candidates, described
 from bridge.transcription.frames import ARRAYS, Evidence, evidence_of
 
 
@@ -30,14 +30,6 @@ def test_each_candidate_is_the_highest_of_its_neighbourhood(frames: int, seed: i
         assert onset[frame, key] == onset[max(0, frame - 2) : frame + 3, key].max() >= LEAST_ONSET
     highest = np.unravel_index(onset[:, 10:71].argmax(), (frames, 61))
     assert (highest[0], highest[1] + 10) in set(zip(at.frame.tolist(), at.key.tolist(), strict=True))
-
-
-@given(st.integers(1, 40), st.integers(-14, 8), st.integers(0, 12), st.integers(0, 2**32 - 1))
-def test_windows_hold_what_they_say(frames: int, first: int, width: int, seed: int) -> None:
-    values = np.random.default_rng(seed).uniform(-5, 5, (frames, 3)).astype(np.float32)
-    places = np.clip(np.arange(frames)[:, None] + np.arange(first, first + width + 1), 0, frames - 1)
-    np.testing.assert_array_equal(_highest(values, first, first + width), values[places].max(axis=1))
-    np.testing.assert_allclose(_mean(values, first, first + width), values[places].mean(axis=1), atol=1e-4)
 
 
 @settings(max_examples=20)
