@@ -36,4 +36,4 @@ def test_an_engine_is_trained_from_nothing_stopped_and_gone_on_with_and_exported
     drums = AudioFile.open(tmp_path / "drums.wav")
     engine.transcribe(drums, {}, Progress())
     assert sum(len(block["kick"]) for block in engine.split(drums, Progress())) == drums.length
-    assert engine.identity.version.startswith("1.6.4+")
+    assert engine.identity.version.startswith("2.6.4+")
