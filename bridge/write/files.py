@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
-from bridge.disk import printable, unwritable
+from bridge.disk import printable, unwritable, write_whole
 from bridge.errors import OutputUnwritable
 from bridge.write import manifest as manifests
 from bridge.write.keep import KEPT as KEPT
@@ -112,7 +112,8 @@ class ResultFolder:
             _check_replaceable(self.target)
             self._work.mkdir()
             owner = {"host": socket.gethostname(), "pid": os.getpid(), "target": self.target.name}
-            (self._work / "owner.json").write_text(json.dumps(owner), encoding="ascii")
+            # Whole, since one that a kill cut short would tell nobody that this folder may go.
+            write_whole(self._work / "owner.json", json.dumps(owner).encode("ascii"))
             self._new.mkdir()
             self.scratch.mkdir()
         except BaseException as error:

@@ -31,7 +31,7 @@ def _is_abandoned(work: Path) -> bool:
     if _is_running(pid):
         return False
     if not (work / "owner.json").exists():
-        return True  # killed between its first two steps; there is nothing in it
+        return True  # killed before its first file was whole; there is nothing in it
     owner = json.loads((work / "owner.json").read_bytes())
     return isinstance(owner, dict) and owner.get("host") == socket.gethostname()
 

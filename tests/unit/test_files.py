@@ -300,6 +300,27 @@ def test_what_a_killed_conversion_left_is_removed(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["other"]
 
 
+#: Ended by the system at the first byte that it writes to a file, as a kill may hit it there.
+KILLED_AT_THE_FIRST_BYTE = """
+import pathlib, resource, signal, sys
+from bridge.write.files import ResultFolder
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+ResultFolder(pathlib.Path(sys.argv[1])).__enter__()
+"""
+
+
+def test_a_conversion_that_was_killed_while_it_wrote_its_first_file_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
+    signal = pytest.importorskip("signal")
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_FIRST_BYTE, str(tmp_path / "song")], check=False)
+    assert killed.returncode == -signal.SIGXFSZ
+    assert len(names_in(tmp_path)) == 1
+    make_result(tmp_path / "other", {"a": b"1"})
+    assert names_in(tmp_path) == ["other"]
+
+
 @pytest.mark.parametrize("whose", ["running", "other host", "no number"])
 def test_the_work_of_others_is_left_alone(tmp_path: Path, whose: str) -> None:
     if whose == "no number":
