@@ -65,8 +65,7 @@ class BasicPitchTranscriber:
 
     def load(self) -> None:
         """Import what listening and decoding need."""
-        import scipy.fft
-        import scipy.ndimage  # noqa: F401
+        import scipy.fft  # noqa: F401
 
         _ = self._network
 

@@ -37,29 +37,39 @@ class Levels:
         self._slow, self._slower = (mean(self.note, -reach, reach).astype(np.float32) for reach in (2, 10))
         self._loudest = self.level.max(axis=1)
 
-    def facts(self, start: int, until: int, key: int) -> Matrix:
-        """What is known of each frame from `start` to `until` about a note of `key` that began at `start`."""
-        frames = np.arange(start, until)
+    def facts(self, *spans: tuple[int, int, int]) -> Matrix:
+        """What is known of each frame of some notes, one note after the other.
+
+        Parameters
+        ----------
+        spans
+            Of each note the frame at which it begins, the last one that is asked for and one more, and its key.
+        """
+        starts, untils, keys = np.array(spans).T
+        lengths = untils - starts
+        after = np.cumsum(lengths)
+        start, key = np.repeat(starts, lengths), np.repeat(keys, lengths)
+        frames = np.arange(after[-1]) - np.repeat(after - lengths, lengths) + start
         last = len(self.note) - 1
-        level = self.level[start:until, key]
-        peak = np.maximum.accumulate(level)
+        level = self.level[frames, key]
+        peak = np.concatenate([np.maximum.accumulate(note) for note in np.split(level, after[:-1])])
         near = self.level[np.minimum(frames + 5, last), key] - self.level[np.maximum(frames - 5, 0), key]
         far = self.level[np.minimum(frames + 18, last), key] - level
         ahead = self._slow[np.minimum(frames + 8, last), key]
         age_s = (frames - start + 1) / _FRAMES_A_SECOND
         return np.stack(
             [
-                self.note[start:until, key],
-                self._slow[start:until, key],
-                self._slower[start:until, key],
+                self.note[frames, key],
+                self._slow[frames, key],
+                self._slower[frames, key],
                 ahead,
                 np.clip(level - peak, -60.0, 0.0),
                 np.clip(near, -40.0, 40.0),
                 np.clip(far, -40.0, 40.0),
                 np.clip((peak - level) / age_s, 0.0, 120.0),
-                level - self._loudest[start:until],
+                level - self._loudest[frames],
                 np.log(age_s),
-                np.full(until - start, key / 40.0 - 1.0),
+                key / 40.0 - 1.0,
             ],
             axis=1,
         ).astype(np.float32)
@@ -103,7 +113,7 @@ def ends(levels: Levels, spans: list[tuple[int, int, int]], ear: Ear) -> list[in
     if not spans:
         return []
     spans = [(start, min(until, start + LONGEST_FRAMES), key) for start, until, key in spans]
-    odds = ear.odds(np.concatenate([levels.facts(*span) for span in spans]))
+    odds = ear.odds(levels.facts(*spans))
     found, begin = [], 0
     for start, until, _ in spans:
         summed = np.cumsum(odds[begin : begin + until - start])

@@ -10,6 +10,8 @@ _OCTAVE = 12
 #: Semitones from a pitch to the third and fifth partial of the octave below it, and from there to the next even one.
 _ODD_PARTIALS = (7, 16)
 _TO_EVEN = (5, 3)
+#: Semitones from a pitch to what is looked at: itself, the odd partials, the even ones above them.
+_ASKED = np.array([0, *_ODD_PARTIALS, *map(sum, zip(_ODD_PARTIALS, _TO_EVEN, strict=True))])
 #: The third partial is the surer witness: the fifth is weaker, and further up where other notes sound.
 _SHARES = (0.75, 0.25)
 _POSTERIOR_DB = 20.0  # what full belief of the network in the lower octave counts for
@@ -35,12 +37,10 @@ def lower_octave(known: Evidence, start: int, end: int, pitch: int) -> int:
     if key < _OCTAVE or key + _ODD_PARTIALS[-1] + _TO_EVEN[-1] >= PITCHES:
         return pitch
     settled = slice(min(start + _SETTLED_FRAMES, end - 1), end)
-    level_db = np.median(known.level_db[settled], axis=0)
-    if level_db[key + _ODD_PARTIALS[0]] < level_db[key] - _FAINTEST_DB:
+    own_db, *partials_db = np.median(known.level_db[settled, key + _ASKED], axis=0)
+    odd_db, even_db = partials_db[: len(_ODD_PARTIALS)], partials_db[len(_ODD_PARTIALS) :]
+    if odd_db[0] < own_db - _FAINTEST_DB:
         return pitch
-    witness = sum(
-        share * (level_db[key + odd] - level_db[key + odd + even])
-        for share, odd, even in zip(_SHARES, _ODD_PARTIALS, _TO_EVEN, strict=True)
-    )
+    witness = sum(share * (odd - even) for share, odd, even in zip(_SHARES, odd_db, even_db, strict=True))
     witness += _POSTERIOR_DB * float(known.note[settled, key - _OCTAVE].mean())
     return pitch - _OCTAVE if witness > _LOWER_DB else pitch

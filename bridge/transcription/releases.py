@@ -39,7 +39,7 @@ class Facts:
         soon, ago = np.minimum(frames + _LOOK_FRAMES, len(level) - 1), np.maximum(frames - _LOOK_FRAMES, 0)
         harmonics = np.minimum(key + np.array(_HARMONICS), PITCHES - 1)
         falls = np.clip(level[np.ix_(soon, harmonics)] - level[np.ix_(ago, harmonics)], -_MOST_DB, _MOST_DB)
-        own = self._levels.facts(start, until, key)
+        own = self._levels.facts((start, until, key))
         return np.concatenate([own, falls, self._around.facts(start, until, key)], axis=1)
 
 

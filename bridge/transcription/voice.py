@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.transcription.bend import contour_of
+from bridge.transcription.bend import contours_of
 from bridge.transcription.endings import let_go
 from bridge.transcription.frames import (
     ARRAYS,
@@ -86,7 +86,8 @@ class Voice:
             line = likeliest_line(worth, rest, profile.steadiness, begun, struck)
             steady = _without_smears(self._steady(known, line), known.power_db[:, 0])
         believed = 1.0 - np.exp(-begun)
-        return [note for stay in steady for note in self._notes(known, stay, believed)]
+        notes = [note for stay in steady for note in self._notes(known, stay, believed)]
+        return [replace(note, bend=bend) for note, bend in zip(notes, contours_of(known, notes), strict=True)]
 
     def _salience(self, known: Evidence) -> Worth:
         """How probable each state is in each frame, 0 to 1."""
@@ -153,7 +154,7 @@ class Voice:
         # A low note's fundamental may be its weakest partial.
         partials = [key for key in (pitch - LOWEST_PITCH, pitch - LOWEST_PITCH + 12) if key < PITCHES]
         level_db = float(known.level_db[start : min(end, start + 12), partials].max())
-        yield replace(note, onset=onset, level_db=level_db, bend=contour_of(known, note))
+        yield replace(note, onset=onset, level_db=level_db)
 
     def _state_of(self, key: int) -> int:
         """The state in the middle of a semitone, or the nearest one that there is."""

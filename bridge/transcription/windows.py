@@ -42,9 +42,16 @@ def mean(values: NDArray[_Number], first: int, last: int) -> NDArray[np.float64]
 def mean_at(
     values: NDArray[_Number], first: int, last: int, frame: NDArray[np.intp], column: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """The mean for some places only, which is cheaper for wide windows and few places."""
-    frames = np.clip(frame[:, None] + np.arange(first, last + 1), 0, len(values) - 1)
-    return np.asarray(values[frames, column[:, None]].sum(axis=1, dtype=np.float64) / (last - first + 1))
+    """The mean at some places only, as `mean` gives it; a wide window takes no longer than a narrow one."""
+    end = len(values) - 1
+    before = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, dtype=np.float64, out=before[1:])
+    low, high = frame + first, frame + last
+    inside = before[np.clip(high, -1, end) + 1, column] - before[np.clip(low, 0, end + 1), column]
+    # The ends are repeated; a window may lie beyond one of them altogether.
+    size = last - first + 1
+    repeated = np.clip(-low, 0, size) * values[0, column] + np.clip(high - end, 0, size) * values[end, column]
+    return np.asarray((inside + repeated) / size)
 
 
 def _reaching(values: NDArray[_Number], first: int, last: int) -> NDArray[_Number]:
