@@ -33,7 +33,7 @@ from bridge.transcription.velocity import as_notes, confidence, credible
 from bridge.transcription.voice import Voice
 
 #: Raised whenever the same posteriors would give other notes, so that cached ones are known to be stale.
-_DECODER = "notes4"
+_DECODER = "notes5"
 #: Two windows side by side; more gain nothing on the two cores that most of this is measured on, and take the audio
 #: program's.
 _MOST_WORKERS = 2

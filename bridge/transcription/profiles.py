@@ -56,10 +56,13 @@ class Profile:
     glides
         Whether a single voice's line is followed between semitones, by thirds of them that its periods tell.
     stops_from
-        Share of frames with two pitches that are no partials of one another, 0 to 1, from which a single voice strikes
-        several notes at once, now and then; 1 where it never does.
+        Share of frames of a stretch with two pitches that are no partials of one another, 0 to 1, from which a single
+        voice strikes several notes at once, now and then; 1 where it never does.
     velocity_range
         Lowest and highest velocity written.
+    found_from
+        Confidence from which what is struck with a note is looked at, where that is lower than `least_confidence`: what
+        a user leaves out doesn't make the others softer or louder.
     """
 
     min_hz: float
@@ -78,6 +81,7 @@ class Profile:
     glides: bool = False
     stops_from: float = 1.0
     velocity_range: tuple[int, int] = (20, 120)
+    found_from: float = 1.0
 
     def at(self, tightness: float) -> Profile:
         """The profile for a user who wants more notes, or only sure ones.
@@ -94,7 +98,7 @@ class Profile:
         """
         if tightness >= 0.5:
             least = self.least_confidence + (2.0 * tightness - 1.0) * (SURE - self.least_confidence)
-            return replace(self, least_confidence=least)
+            return replace(self, least_confidence=least, found_from=min(self.least_confidence, self.found_from))
         looser = (1.0 - 2.0 * tightness) * _LOOSEST
         return replace(
             self,

@@ -1,8 +1,8 @@
 """Double stops: what a single voice strikes together with its notes, where it does.
 
 A bass sounds one note at a time, and what sounds with it is its partials, other instruments' bleed, or the tail of the
-note before. So companions are looked for only where, again and again, two pitches sound that are no partials of one
-another; there, they are what a judge of chords takes for notes, as long as the voice's own.
+note before. So companions are looked for only in stretches (half a minute) in which, again and again, two pitches sound
+that are no partials of one another; there, they are what a judge of chords takes for notes, as long as the voice's own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _SURE = 0.5
 _NO_PARTIALS = (3, 4, 5, 7, 8, 9, 10)
 #: Pitches nearer to a note are its own, smeared.
 _NEAREST = min(_NO_PARTIALS)
+#: Two pitches that sound together for less, in all, are nothing that a voice does again and again.
+_FEWEST_FRAMES = 43  # 0.5 s
 _TOGETHER = 7  # frames (81 ms) within which onsets are at the same time: low posteriors rise late
 
 
@@ -44,7 +46,7 @@ class DoubleStops:
 
     def __init__(self, profile: Profile, judge: Judge | None = None) -> None:
         self._profile, self._voice, self._judge = profile, Voice(profile), judge or judge_named(_JUDGE)
-        self._keys = keys_of(profile)
+        self._keys, self._least = keys_of(profile), min(profile.least_confidence, profile.found_from)
 
     @property
     def wanted(self) -> Collection[str]:
@@ -65,7 +67,7 @@ class DoubleStops:
         is_near = (np.abs(at.frame - note.start) <= _TOGETHER) & (
             np.abs(at.key + LOWEST_PITCH - note.pitch) >= _NEAREST
         )
-        is_near &= probable >= self._profile.least_confidence
+        is_near &= probable >= self._least
         for key in np.unique(at.key[is_near]).tolist():
             judged = float(probable[is_near & (at.key == key)].max())
             yield replace(described(known, note.start, note.end, key + LOWEST_PITCH), judged=judged, is_stop=True)
@@ -73,6 +75,8 @@ class DoubleStops:
 
 def share_of_stops(note: Matrix) -> float:
     """In which share of the frames in which something sounds two pitches do that are no partials of one another.
+
+    It is 0 where they do for less than half a second.
 
     Parameters
     ----------
@@ -82,11 +86,17 @@ def share_of_stops(note: Matrix) -> float:
     sounds = np.pad(note >= _SURE, ((0, 0), (0, max(_NO_PARTIALS))))
     sounds = sounds[sounds.any(axis=1)]
     above = sounds.argmax(axis=1)[:, None] + np.array(_NO_PARTIALS)
-    return float(np.take_along_axis(sounds, above, axis=1).any(axis=1).mean()) if len(sounds) else 0.0
+    together = int(np.take_along_axis(sounds, above, axis=1).any(axis=1).sum())
+    return together / len(sounds) if together >= _FEWEST_FRAMES else 0.0
 
 
 def beside_the_line(line: Sequence[Note], stops: Iterable[Note]) -> list[Note]:
-    """A single voice's notes and, as long as they, what is struck with those that are still there; in order."""
+    """A single voice's notes and, as long as they, what is struck with those that are still there; in order.
+
+    Notes that are struck together have no contours: one pitch wheel bends all.
+    """
     of_onset = {note.onset_s: note for note in line}
     kept = [ending_at(stop, of_onset[stop.onset_s].offset_s) for stop in stops if stop.onset_s in of_onset]
-    return sorted([*line, *kept])
+    together = {stop.onset_s for stop in kept}
+    alone = (replace(note, bend=()) if note.onset_s in together else note for note in line)
+    return sorted([*alone, *kept])

@@ -1,5 +1,7 @@
 """The table of profiles holds what its columns promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,12 +76,13 @@ def test_of_chords_only_the_least_confidence_moves_and_no_note_grows_by_it(profi
 
 @pytest.mark.parametrize("profile", VOICES.values(), ids=VOICES)
 def test_the_middle_of_the_tightness_is_the_table_and_each_way_leads_on(profile: Profile) -> None:
-    assert profile.at(0.5) == profile
+    assert replace(profile.at(0.5), found_from=profile.found_from) == profile
     ladder = [profile.at(tightness) for tightness in (0.0, 0.25, 0.5, 0.75, 1.0)]
     least = [step.least_confidence for step in ladder]
     assert least[0] == 0.0
     assert least == sorted(set(least))
     assert least[-1] == SURE
+    assert [min(step.least_confidence, step.found_from) for step in ladder] == [*least[:2], *[least[2]] * 3]
     for column in ("onset_threshold", "frame_threshold"):
         numbers = [getattr(step, column) for step in ladder]
         assert 0.0 < numbers[0] < numbers[1] < numbers[2] == numbers[3] == numbers[4]

@@ -36,6 +36,13 @@ def test_two_notes_sound_in_as_many_frames_as_they_do(step: int) -> None:
     assert share_of_stops(posterior(step, share=0.25)) == pytest.approx(0.25)
 
 
+def test_one_chord_that_nothing_stands_beside_is_not_again_and_again() -> None:
+    note = posterior(7)
+    note[40:] = 0.0
+    assert share_of_stops(note) == 0.0
+    assert not any(is_stop for *_, is_stop in notes(struck({50: (E1 + 12, E1 + 16)})))
+
+
 def test_silence_does_not_count_and_alone_is_nothing() -> None:
     half = posterior(7)
     half[FRAMES // 2 :] = 0.0
@@ -75,6 +82,16 @@ class Onsets(Judge):
         return 1.0 / (1.0 + np.exp(-facts[:, 0]))
 
 
+class Doubtful(Judge):
+    """A judge that is as sure of everything."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, facts: Matrix) -> Matrix:
+        return np.full(len(facts), 0.5, dtype=np.float32)
+
+
 def notes(known: Evidence, stops_from: float = 0.2) -> list[tuple[int, int, int, bool]]:
     found = DoubleStops(replace(PROFILES["bass"], stops_from=stops_from), Onsets())(known, ())
     return [(note.start, note.end, note.pitch, note.is_stop) for note in found]
@@ -88,10 +105,26 @@ def test_what_is_struck_with_a_note_follows_it_and_is_as_long() -> None:
     assert stops == [(start, end, E1 + 16) for start, end, _ in line]
 
 
-def test_where_it_happens_once_it_is_taken_for_anothers() -> None:
-    once = {50: (E1 + 12, E1 + 16), **{frame: (E1 + 12,) for frame in (100, 150, 200, 250, 300, 350)}}
-    assert not any(is_stop for *_, is_stop in notes(struck(once)))
-    assert any(is_stop for *_, is_stop in notes(struck(once), stops_from=0.01))
+def test_where_it_happens_in_a_smaller_share_it_is_taken_for_anothers() -> None:
+    thirds = dict.fromkeys((50, 100, 150), (E1 + 12, E1 + 16))
+    some = struck({**thirds, **dict.fromkeys((200, 250, 300, 350), (E1 + 12,))})  # in three sevenths
+    assert not any(is_stop for *_, is_stop in notes(some, stops_from=0.5))
+    assert any(is_stop for *_, is_stop in notes(some, stops_from=0.4))
+
+
+def test_for_a_user_who_wants_only_sure_notes_the_same_are_found() -> None:
+    thirds = struck({frame: (E1 + 12, E1 + 16) for frame in (50, 120, 190, 260, 330)})
+    usual, tight = (DoubleStops(PROFILES["bass"].at(tightness), Doubtful())(thirds, ()) for tightness in (0.5, 1.0))
+    assert sum(note.is_stop for note in usual) == 5
+    assert tight == usual
+
+
+@pytest.mark.parametrize("step", [-7, 7])
+def test_notes_that_are_struck_together_are_not_bent(step: int) -> None:
+    line = [Note(onset_s, onset_s + 1.0, 40, 80, 0.9, ((0.1, 0.4),)) for onset_s in (0.0, 1.0)]
+    alone, struck_low_or_high, stop = beside_the_line(line, [Note(1.0, 2.0, 40 + step, 80, 0.9)])
+    assert alone == line[0]
+    assert not any(note.bend for note in (struck_low_or_high, stop))
 
 
 def test_what_was_struck_with_a_note_goes_and_ends_with_it() -> None:

@@ -89,6 +89,8 @@ def _bar_beats(style: Style) -> float:
 
 def _steps(style: Style) -> int:
     """Steps of a beat that the backing plays: 3 in triplet feels, else 2."""
+    if style.signature[1] == 8 and style.signature[0] % 3 == 0:
+        return 3
     longest = max((len(row) // style.bars for row in style.drums.values()), default=0)
     return 3 if longest and longest == 3 * style.felt_beats else 2
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bridge.transcription.chords import CHORD_PROFILES, ChordProfile
 from bridge.transcription.frames import Evidence, frame_time_s
-from bridge.transcription.judge import Judge
+from bridge.transcription.judge import ENDS, RELEASES, Judge
 from bridge.transcription.polyphony import Polyphony
 from tools.measure_notes import scores
 from tools.tune.examples import Lesson
@@ -25,20 +25,22 @@ TRIED: Mapping[str, Sequence[float]] = {
     "min_note_ms": (40.0, 60.0, 80.0),
     "min_hz": (27.5, 41.0, 65.0, 80.0),
 }
+#: What says where the notes of a solo recording end: which judge, and how much it counts beside the posterior.
+ENDED: Mapping[str, tuple[str, float]] = {"posterior": (ENDS, 0.0), ENDS: (ENDS, 1.0), RELEASES: (RELEASES, 1.0)}
 
 
 def print_grid(lessons: Sequence[Lesson]) -> None:
-    """Print precision, recall, F and F with offsets for each profile, column and value."""
-    figures: defaultdict[tuple[str, str, float], list[list[float]]] = defaultdict(list)
+    """Print precision, recall, F and F with offsets for each profile, column and value; by kind for endings."""
+    figures: defaultdict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
     for judges, unknown in held_out(lessons):
         for lesson in unknown:
-            for column, value, profile in _rows(CHORD_PROFILES[lesson.profile]):
+            for group, column, value, profile in _rows(lesson):
                 found = decoded(lesson.known, profile, judges)
-                figures[lesson.profile, column, value].append(scores(lesson.truth, found))
-    for (name, column, value), rows in sorted(figures.items()):
+                figures[group, column, value].append(scores(lesson.truth, found))
+    for (group, column, value), rows in sorted(figures.items()):
         mean = "".join(f"{figure:7.3f}" for figure in np.mean(rows, axis=0))
-        chosen = "  <" if getattr(CHORD_PROFILES[name], column) == value else ""
-        print(f"{name:12}{len(rows):4}  {column:18}{value:8g}{mean}{chosen}")
+        chosen = "  <" if f"{getattr(CHORD_PROFILES[group.split()[0]], column)}" == value else ""
+        print(f"{group:18}{len(rows):4}  {column:18}{value:>10}{mean}{chosen}")
 
 
 def decoded(known: Sequence[Evidence], profile: ChordProfile, judges: Mapping[str, Judge]) -> NDArray[np.float64]:
@@ -49,7 +51,13 @@ def decoded(known: Sequence[Evidence], profile: ChordProfile, judges: Mapping[st
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
 
-def _rows(profile: ChordProfile) -> Iterator[tuple[str, float, ChordProfile]]:
+def _rows(lesson: Lesson) -> Iterator[tuple[str, str, str, ChordProfile]]:
+    """What is tried on a recording: the group that it counts for, column, value, and the profile with that."""
+    profile = CHORD_PROFILES[lesson.profile]
     for column, values in TRIED.items():
         for value in values:
-            yield column, value, replace(profile, **{column: value})
+            yield lesson.profile, column, f"{value}", replace(profile, **{column: value})
+    if profile.ended_by == RELEASES:
+        group = f"{lesson.profile} {lesson.case.split('_')[0]}"
+        for name, (judge, weight) in ENDED.items():
+            yield group, "ended_by", name, replace(profile, ended_by=judge, judged_ends=weight)

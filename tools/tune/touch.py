@@ -14,6 +14,7 @@ from bridge.transcription.velocity import strength_db
 from tools.tune.examples import Lesson
 
 _FEWEST_NOTES = 20
+_LEVEL_FRAMES = 12  # as long as a note's level is looked for
 _FOLDS = 3
 _RIDGE = 0.01
 
@@ -65,7 +66,8 @@ def _piece(lesson: Lesson) -> Piece:
         same = lesson.truth[lesson.truth[:, 2] == key + LOWEST_PITCH]
         velocity = same[np.abs(same[:, 0] - at_s).argmin(), 3]
         facts.append(touch_facts(known, int(start), int(key)))
-        before.append(strength_db(described(known, int(start), int(start) + 1, int(key) + LOWEST_PITCH)))
+        end = min(len(known.note), int(start) + _LEVEL_FRAMES)
+        before.append(strength_db(described(known, int(start), end, int(key) + LOWEST_PITCH)))
         truth.append(40.0 * np.log10(velocity))
     columns = (np.array(column, dtype=np.float64) for column in (facts, before, truth))
     return Piece(*(column - np.median(column, axis=0) if len(column) else column for column in columns))
