@@ -60,7 +60,7 @@ def one_at_a_time(notes: Iterable[Note], min_s: float = 0.0) -> list[Note]:
 
 
 def ending_at(note: Note, offset_s: float) -> Note:
-    """The note cut short at `offset_s`, its contour with it.
+    """The note with its end at `offset_s`, and of its contour what lies before.
 
     Raises
     ------

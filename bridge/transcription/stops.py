@@ -24,8 +24,12 @@ from bridge.transcription.voice import Voice, keys_of
 _JUDGE = "alone"
 #: Posterior from which a pitch surely sounds.
 _SURE = 0.5
-#: Semitones above the lowest pitch that sounds at which none of its first four partials lies, nor its neighbours do.
+#: Semitones above the lowest pitch that sounds, up to a seventh, at which other pitches are looked for: no partial lies
+#: there, nor beside them. The tritone is left out, which hardly any bass strikes.
 _NO_PARTIALS = (3, 4, 5, 7, 8, 9, 10)
+#: Semitones from the lowest note to its partials 3 to 6. Hands seldom reach so far, and what is heard there is mostly a
+#: partial (of those 12 above, two in three are struck).
+_FURTHER_PARTIALS = (19, 24, 28, 31)
 #: Pitches nearer to a note are its own, smeared.
 _NEAREST = min(_NO_PARTIALS)
 #: Two pitches that sound together for less, in all, are nothing that a voice does again and again.
@@ -64,11 +68,12 @@ class DoubleStops:
         return [found for note in line for found in (note, *self._struck_with(note, known, at, probable))]
 
     def _struck_with(self, note: Found, known: Evidence, at: Candidates, probable: Matrix) -> Iterator[Found]:
-        is_near = (np.abs(at.frame - note.start) <= _TOGETHER) & (
-            np.abs(at.key + LOWEST_PITCH - note.pitch) >= _NEAREST
-        )
+        own = note.pitch - LOWEST_PITCH
+        is_near = (np.abs(at.frame - note.start) <= _TOGETHER) & (np.abs(at.key - own) >= _NEAREST)
         is_near &= probable >= self._least
-        for key in np.unique(at.key[is_near]).tolist():
+        keys = np.unique(at.key[is_near])
+        keys = keys[~np.isin(keys - keys.min(initial=own), _FURTHER_PARTIALS)]
+        for key in keys.tolist():
             judged = float(probable[is_near & (at.key == key)].max())
             yield replace(described(known, note.start, note.end, key + LOWEST_PITCH), judged=judged, is_stop=True)
 

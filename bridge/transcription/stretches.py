@@ -16,7 +16,8 @@ from bridge.transcription.frames import KEPT_FRAMES, Evidence, Found, joined
 
 STRETCH_WINDOWS = 18  # 29.5 s: some 10 MB of evidence
 MARGIN_WINDOWS = 2  # 3.3 s on either side
-# a note that ends so close (0.28 s) to the end of what was heard may go on: the decoders look ahead by up to that
+# a note that ends so close (0.28 s) to the end of what was heard may go on: what is asked of a frame reaches that far,
+# but for the judge of releases, whose ends hardly move by what comes later
 _END_FRAMES = 24
 
 

@@ -1,6 +1,7 @@
 """How hard a key was struck, from how loud its note is, and its partials are: a hard touch is bright, not only loud.
 
-Which is as with a hammer, or a pick; a bow or a voice swells after its onset, and is not asked here.
+Which is as with a hammer, or a pick. A bow swells after its onset; a melody that is heard alone is taken for a struck
+or plucked one all the same, as most are.
 """
 
 from __future__ import annotations

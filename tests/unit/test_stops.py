@@ -105,6 +105,28 @@ def test_what_is_struck_with_a_note_follows_it_and_is_as_long() -> None:
     assert stops == [(start, end, E1 + 16) for start, end, _ in line]
 
 
+@pytest.mark.parametrize("step", [19, 24, 28, 31])
+def test_what_sounds_where_the_lowest_notes_further_partials_do_is_not_struck(step: int) -> None:
+    strokes = (50, 120, 190, 260, 330)
+    assert not any(is_stop for *_, is_stop in notes(struck(dict.fromkeys(strokes, (E1, E1 + step))), stops_from=0.0))
+    chord = notes(struck(dict.fromkeys(strokes, (E1, E1 + 7, E1 + step))))
+    assert {pitch for _, _, pitch, is_stop in chord if is_stop} == {E1 + 7}
+
+
+def test_what_is_struck_below_the_line_or_a_little_late_is_found_and_what_is_later_or_doubtful_is_not() -> None:
+    strokes = (50, 120, 190, 260, 330)
+    below = struck(dict.fromkeys(strokes, (E1 + 12, E1 + 5)))
+    assert {pitch for _, _, pitch, is_stop in notes(below) if is_stop} == {E1 + 5}
+    for late, wanted in ((6, 5), (9, 0)):
+        known = struck(dict.fromkeys(strokes, (E1 + 12, E1 + 16)))
+        onsets = known.onset[:, E1 + 16 - LOWEST_PITCH]
+        onsets[:] = np.roll(onsets, late)
+        assert sum(is_stop for *_, is_stop in notes(known)) == wanted
+    doubtful = struck(dict.fromkeys(strokes, (E1 + 12, E1 + 16)))
+    doubtful.onset[:, E1 + 16 - LOWEST_PITCH] *= 0.25 / 0.9
+    assert not any(is_stop for *_, is_stop in notes(doubtful))
+
+
 def test_where_it_happens_in_a_smaller_share_it_is_taken_for_anothers() -> None:
     thirds = dict.fromkeys((50, 100, 150), (E1 + 12, E1 + 16))
     some = struck({**thirds, **dict.fromkeys((200, 250, 300, 350), (E1 + 12,))})  # in three sevenths

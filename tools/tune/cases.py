@@ -41,13 +41,14 @@ _REVERB_S = 0.35
 
 
 def make_cases(songs: Path, fonts: Sequence[Path], target: Path, counts: Mapping[str, int], seed: int) -> list[Path]:
-    """Write cases of each kind until there are as many as `counts` asks for; what is there already is kept.
+    """Write cases of each kind, as many as `counts` asks for; what is there already is kept.
 
     Parameters
     ----------
     counts
-        How many of the kinds ``song``, ``piano``, ``vocals`` and ``tones``, each from another song; of ``pianist``,
-        which need none; and of ``bass`` and ``stops``, from songs that others may have too: no judge learns from them.
+        How many of the kinds ``song``, ``piano``, ``vocals`` and ``tones``, each from another song, and of ``pianist``,
+        which need none; and of how many songs ``bass`` and ``stops`` are made, where they have a bass that will do.
+        Those may be others' songs too: no judge learns from them.
     """
     names = sorted(path for path in songs.glob("*.mid"))
     order = np.random.default_rng(seed).permutation(len(names))

@@ -54,9 +54,8 @@ def fitted_ends(lessons: Sequence[Lesson], plan: Plan = ENDINGS) -> Judge:
 
 
 def fitted_releases(lessons: Sequence[Lesson], plan: Plan = ENDINGS) -> Judge:
-    """A judge of whether the keys of an instrument that is alone are still held."""
-    solo = [lesson for lesson in lessons if CHORD_PROFILES[lesson.profile].ended_by == RELEASES]
-    return _fit(*frames_of(solo, told_of_releases), plan)
+    """A judge of whether the keys of an instrument that is alone are still held, from recordings of such."""
+    return _fit(*frames_of(lessons, told_of_releases), plan)
 
 
 def _fit(facts: NDArray[np.float32], wanted: NDArray[np.float32], weight: NDArray[np.floating], plan: Plan) -> Judge:
@@ -99,10 +98,11 @@ def judges_of(lessons: Sequence[Lesson], only: Collection[str] = ()) -> dict[str
     groups: defaultdict[str, list[Lesson]] = defaultdict(list)
     for lesson in lessons:
         groups[lesson.judge].append(lesson)
+    solo = [lesson for lesson in lessons if CHORD_PROFILES[lesson.profile].ended_by == RELEASES]
     makers: dict[str, Callable[[], Judge]] = {
         **{name: partial(fitted, group) for name, group in groups.items()},
         ENDS: partial(fitted_ends, lessons),
-        RELEASES: partial(fitted_releases, lessons),
+        **({RELEASES: partial(fitted_releases, solo)} if solo else {}),
     }
     return {name: make() for name, make in makers.items() if not only or name in only}
 

@@ -32,6 +32,9 @@ def print_touch(lessons: Sequence[Lesson]) -> None:
     told = [(lesson, _piece(lesson)) for lesson in lessons if lesson.profile == "solo"]
     pieces = [(lesson.song, piece) for lesson, piece in told if len(piece.truth_db) >= _FEWEST_NOTES]
     songs = sorted({song for song, _ in pieces})
+    if not pieces:
+        print("no solo recording of enough notes is there")
+        return
     rows = []
     for fold in range(_FOLDS):
         held = set(songs[fold::_FOLDS])
