@@ -7,7 +7,7 @@ Heavy libraries are imported inside the functions that use them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
 
 from bridge.audio.file import AudioFile
@@ -33,12 +33,20 @@ class Hearing:
         None keeps every note.
     beside
         Other audio in which the same notes are heard too, to judge them by: ``mix`` or parts, for their stems.
+    measured_f
+        Why: (``stem``, ``mix`` or ``together``, F) for each that was compared, F being the mean of such parts' notes on
+        recordings of known notes. Nothing where there was no choice or no way to measure.
     """
 
     source: Literal["stem", "mix"]
     profile: str
     least_level_db: float | None = None
     beside: tuple[str, ...] = ()
+    measured_f: tuple[tuple[str, float], ...] = ()
+
+    def facts(self) -> dict[str, object]:
+        """What notes depend on: all but the reason."""
+        return {key: value for key, value in asdict(self).items() if key != "measured_f"}
 
 
 class Separator(Protocol):

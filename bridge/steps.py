@@ -257,7 +257,8 @@ class Steps:
     def _findings(self, part: str, notes: list[Note]) -> PartFindings:
         engine = self._engines.drums.identity if part == "drums" else self._engines.pitch.identity
         hearing = self._engines.hearings[part]
-        return PartFindings(notes, hearing.source, engine, hearing.beside, self._removed.get(part, ()))
+        removed = self._removed.get(part, ())
+        return PartFindings(notes, hearing.source, engine, hearing.beside, removed, dict(hearing.measured_f))
 
     # ---- how the steps are done
 
@@ -426,7 +427,7 @@ class Steps:
         return self._key("grid", engine=beats, bpm=self._request.bpm, drums=self._drums_from_stem)
 
     def _notes_key(self, part: str) -> str:
-        hearing = asdict(self._engines.hearings[part])
+        hearing = self._engines.hearings[part].facts()
         if part == "drums":
             return self._key("notes", engine=self._engines.drums.identity, part=part, hearing=hearing)
         engine, tightness = self._engines.pitch.identity, self._request.tightness

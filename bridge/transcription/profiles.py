@@ -137,12 +137,12 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
 #: heard. With it, two instrumentals of three give under ten notes instead of over fifty.
 LEAST_SUNG_DB = -18.0
 
-#: How each part of a song is heard, by what separated it. With the built-in separator, stem and mix are about as good,
-#: each for other notes: F of bass is 0.44 in the stem, 0.47 in the mix (0.45 and 0.43 on rendered ones), and its
-#: melody's notes are judged by what stem, mix and the stem of the vocals say together. A bass beside others is heard as
-#: ``bassline``: attacks must be stronger, periods count for less. The vocals' stem has instruments in it, so that its
-#: waveform's period says nothing (profile ``sung``): where the notes of the true vocal stems are taken for the truth, F
-#: was 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
+#: How each part of a song is heard, by what separated it, and why: F on rendered songs (``docs/measurements.md``). With
+#: the built-in separator, stem and mix are about as good, each for other notes. The bass is heard in the mix, which is
+#: listened to anyway; the melody's notes are judged by what stem, mix and the stem of the vocals say together. A bass
+#: beside others is heard as ``bassline``: attacks must be stronger, periods count for less. The vocals' stem has
+#: instruments in it, so that its waveform's period says nothing (profile ``sung``): where the notes of the true vocal
+#: stems are taken for the truth, F was 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
     {
         "neural": MappingProxyType(
@@ -154,9 +154,14 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
         ),
         "builtin": MappingProxyType(
             {
-                "bass": Hearing("mix", "bassline"),
-                "melody": Hearing("stem", "rough", beside=("mix", "vocals")),
-                "vocals": Hearing("stem", "sung", LEAST_SUNG_DB),
+                "bass": Hearing("mix", "bassline", measured_f=(("stem", 0.46), ("mix", 0.45))),
+                "melody": Hearing(
+                    "stem",
+                    "rough",
+                    beside=("mix", "vocals"),
+                    measured_f=(("stem", 0.36), ("mix", 0.38), ("together", 0.38)),
+                ),
+                "vocals": Hearing("stem", "sung", LEAST_SUNG_DB, measured_f=(("stem", 0.14), ("mix", 0.13))),
             }
         ),
         "none": MappingProxyType(

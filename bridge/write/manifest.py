@@ -98,6 +98,15 @@ class Part(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Other audio that its notes were judged by: `mix`, or parts for their stems."),
     ] = ()
+    measured_f: Annotated[
+        dict[str, Fraction],
+        Meta(
+            description="The measured reason for `source` and `judged_with`: the mean F-measure of such parts' notes "
+            "on other recordings, whose notes are known, when taken from their `stem`, the `mix`, or all of it "
+            "`together`, with this kind of separator. Differences below 0.02 say little; what loses least is used. "
+            "Empty where there was no choice, or none could be measured."
+        ),
+    ] = {}
     removed: Annotated[
         dict[str, int],
         Meta(description="How much looked like a note and is none, by reason (see notes.md)."),

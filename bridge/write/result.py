@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bridge import __version__
@@ -53,6 +53,8 @@ class PartFindings:
         Other audio that they were judged by: ``mix``, or parts whose stems they are.
     removed
         What looked like notes and is none.
+    measured_f
+        Why they were taken from there; see `manifest.Part`.
     """
 
     notes: Sequence[Note]
@@ -60,6 +62,7 @@ class PartFindings:
     engine: EngineId
     judged_with: tuple[str, ...] = ()
     removed: tuple[Removed, ...] = ()
+    measured_f: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,5 +298,6 @@ def _part(name: str, found: PartFindings, stems: frozenset[str], options: MidiOp
         source=found.source,
         engine=found.engine,
         judged_with=found.judged_with,
+        measured_f=dict(found.measured_f),
         removed=dict(sorted(Counter(what.reason for what in found.removed).items())),
     )

@@ -159,6 +159,12 @@ def test_the_melody_is_judged_by_the_mix_and_the_voices_stem_which_are_heard_onc
     parts = {part["name"]: part for part in json.loads(Path("small song/manifest.json").read_text())["parts"]}
     assert (parts["melody"]["source"], parts["melody"]["judged_with"]) == ("stem", ["mix", "vocals"])
     assert parts["bass"]["judged_with"] == []
+    for name, choices in (
+        ("bass", {"stem", "mix"}),
+        ("melody", {"stem", "mix", "together"}),
+        ("kick", {"stem", "mix"}),
+    ):
+        assert set(parts[name]["measured_f"]) == choices
     lines = json.loads(Path("small song/notes/melody.json").read_text()).get("removed", [])
     assert parts["melody"]["removed"] == dict(Counter(line["reason"] for line in lines))
 

@@ -80,6 +80,7 @@ def test_a_manifest_has_the_fields_that_other_programs_rely_on():
         "source": "mix",
         "engine": {"name": "onset", "version": "1", "sha256": ""},
         "judged_with": [],
+        "measured_f": {},
         "removed": {},
     }
     assert content["files"] == [{"path": "midi/kick.mid", "bytes": 120, "kind": None, "crc32": None}]

@@ -56,7 +56,17 @@ def test_every_part_is_heard_by_a_profile_that_exists_whatever_separated_it() ->
         assert {hearing.profile for hearing in hearings.values()} <= set(PROFILES)
     assert MIX_HEARING.profile in PROFILES
     assert {hearing.source for hearing in HEARINGS["none"].values()} == {"mix"}
+    for hearing in HEARINGS["builtin"].values():  # what is chosen is the best that was measured, but for chance
+        measured = dict(hearing.measured_f)
+        assert measured["together" if hearing.beside else hearing.source] >= max(measured.values()) - 0.02
     assert {hearing.source for hearing in SOLO_HEARINGS.values()} == {"stem"}
+
+
+def test_notes_are_found_anew_for_another_way_to_hear_them_but_not_for_another_reason() -> None:
+    hearing = HEARINGS["builtin"]["melody"]
+    assert replace(hearing, measured_f=()).facts() == hearing.facts()
+    for other in ({"source": "mix"}, {"profile": "mix"}, {"least_level_db": -10.0}, {"beside": ()}):
+        assert replace(hearing, **other).facts() != hearing.facts()
 
 
 @pytest.mark.parametrize("profile", VOICES.values(), ids=VOICES)
