@@ -124,8 +124,8 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
     #                   Hz    Hz                  ms    dicity ness    dip  cost   sure
     "bass":     Profile(27.5, 500.0,  0.95, 0.2,  60.0, 0.4,   2.0,    0.0, 0.0,   0.3,
                         attack_db=1.5, lowers_octaves=True, fall_db=12.0, stops_from=0.2),
-    "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, 0.2,   4.0,    0.0, 0.6,   0.3,
-                        attack_db=4.0, lowers_octaves=True, fall_db=9.0),
+    "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, 0.0,   3.0,    0.0, 1.5,   0.35,
+                        attack_db=2.5, lowers_octaves=True, fall_db=9.0),
     "vocals":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, 0.5,   8.0,    3.0, 0.0,   0.3,
                         fall_db=20.0, glides=True),
     "sung":     Profile(80.0, 4000.0, 0.6,  0.4,  70.0, 0.0,   4.0,    3.0, 0.0,   0.3),
@@ -138,11 +138,12 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
 LEAST_SUNG_DB = -18.0
 
 #: How each part of a song is heard, by what separated it, and why: F on rendered songs (``docs/measurements.md``). With
-#: the built-in separator, stem and mix are about as good, each for other notes. The bass is heard in the mix, which is
-#: listened to anyway; the melody's notes are judged by what stem, mix and the stem of the vocals say together. A bass
-#: beside others is heard as ``bassline``: attacks must be stronger, periods count for less. The vocals' stem has
-#: instruments in it, so that its waveform's period says nothing (profile ``sung``): where the notes of the true vocal
-#: stems are taken for the truth, F was 0.26 so, against 0.12 as a solo voice is heard (octaves folded, 100 ms).
+#: the built-in separator, stem and mix are about as good, each for other notes. So the bass is what either shows, as
+#: loud as it is in the stem, and the melody's notes are judged by what stem, mix and the vocals' stem say together. A
+#: bass beside others is heard as ``bassline``: attacks must be stronger, periods say nothing, and high notes are
+#: likelier others'. The vocals' stem has instruments in it, so that its waveform's period says nothing (profile
+#: ``sung``): where the notes of the true vocal stems are taken for the truth, F was 0.26 so, against 0.12 as a solo
+#: voice is heard (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
     {
         "neural": MappingProxyType(
@@ -154,7 +155,12 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
         ),
         "builtin": MappingProxyType(
             {
-                "bass": Hearing("mix", "bassline", measured_f=(("stem", 0.46), ("mix", 0.45))),
+                "bass": Hearing(
+                    "stem",
+                    "bassline",
+                    beside=("mix",),
+                    measured_f=(("stem", 0.47), ("mix", 0.50), ("together", 0.52)),
+                ),
                 "melody": Hearing(
                     "stem",
                     "rough",
