@@ -1,13 +1,13 @@
 """Evidence survives packing to within half a step of a byte."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.transcription.frames import Evidence
+from bridge.transcription.frames import ARRAYS, Evidence
 from bridge.transcription.packing import packed, unpacked
 
 
@@ -35,6 +35,24 @@ def test_each_number_comes_back_to_within_half_a_step(frames: int, seed: int, ha
         assert now.shape == was.shape
         assert now.dtype == np.float32
         np.testing.assert_allclose(now, was, atol=0.51 * step)
+
+
+def test_columns_that_nobody_wants_are_empty_and_the_others_as_ever() -> None:
+    data = packed(evidence(5, 1, has_periods=True))
+    whole, some = unpacked(data), unpacked(data, {"note", "level_db"})
+    for name in ARRAYS:
+        if name in ("note", "level_db"):
+            assert np.array_equal(getattr(some, name), getattr(whole, name))
+        else:
+            assert getattr(some, name).shape == (5, 0)
+
+
+@pytest.mark.parametrize("change", [{"note": 87}, {"attack_db": 4}, {"period": 88}])
+def test_columns_of_another_width_are_refused(change: dict[str, int]) -> None:
+    known = evidence(5, 1, has_periods=True)
+    other = replace(known, **{name: np.zeros((5, width), np.float32) for name, width in change.items()})
+    with pytest.raises(ValueError, match="columns that don't fit"):
+        unpacked(packed(other))
 
 
 @given(st.integers(1, 20), st.integers(0, 2**32 - 1))

@@ -97,6 +97,18 @@ def test_what_sounds_from_before_gets_its_end() -> None:
     assert end == pytest.approx(100, abs=2)
 
 
+def test_what_sounds_from_before_ends_by_its_posterior_since_nobody_knows_its_age() -> None:
+    class Never(Onsets):
+        def __call__(self, facts: Matrix) -> Matrix:
+            return np.full(len(facts), 0.98, dtype=np.float32)
+
+    known = evidence()
+    known.note[:100, C4] = 0.9
+    judges = {"any": Onsets(), ENDS: Never(), RELEASES: Never()}
+    solo = Polyphony(replace(PROFILE, ended_by=RELEASES, judged_ends=1.0), judges)
+    assert [note.end for note in solo(known, [60])] == [pytest.approx(100, abs=2)]
+
+
 def test_no_note_is_shorter_than_the_profile_says() -> None:
     known = evidence(begun={(50, C4): 0.9})
     known.note[:] = 0.0

@@ -80,6 +80,26 @@ def test_a_note_that_may_go_on_where_nothing_more_was_heard_does() -> None:
     assert 150 < struck_again < 190
 
 
+def test_a_key_that_was_let_go_is_not_held_again() -> None:
+    known = evidence(300)
+
+    class Returns(UntilAge):
+        def __call__(self, facts: Matrix) -> Matrix:
+            held = np.full(len(facts), 0.02, dtype=np.float32)
+            held[:40] = held[60:] = 0.98
+            return held
+
+    assert released(known, [(50, 300, C4)], Returns(0.0)) == [pytest.approx(90, abs=5)]
+
+
+def test_of_short_notes_an_end_within_50_ms_is_as_good() -> None:
+    # It ended at 3, 6 or 9 frames: 6 is within 4.3 frames of all of them.
+    held = np.repeat([1.0, 0.66, 0.33, 0.0], (2, 3, 3, 10))
+    assert likeliest_length(held) in range(5, 8)
+    held = np.repeat([1.0, 0.55, 0.5, 0.0], (2, 2, 4, 10))  # at 3 with 0.45, at 9 with 0.5, hardly between
+    assert likeliest_length(held) in range(5, 8)
+
+
 def test_harmonics_that_fall_are_told_as_such() -> None:
     known = evidence(100)
     known.level_db[60:, C4 + 12] = -60.0
@@ -111,6 +131,27 @@ def test_what_begins_is_told_where_it_begins_and_by_who_reaches_it() -> None:
     assert nearby[30] == nearby[60] == pytest.approx(0.9)  # two octaves below is another hand's
     assert anywhere[15] == nearby[15] == 0.0
     assert around(key=C4 + 40)[30, 1] == 0.0
+
+
+def test_a_note_that_is_struck_again_is_not_told_of_its_own_key_as_of_another() -> None:
+    again = Surroundings(evidence(200, LINE | {(140, C4): 0.9}).onset).facts(50, 190, C4)
+    assert again[90, 0] == pytest.approx(0.9)
+    assert again[90, 1] == 0.0
+
+
+def test_what_begins_is_told_for_some_frames_about_it() -> None:
+    anywhere = around()[:, 0]
+    assert (anywhere > 0.0).sum() > 2 * len({frame for frame, _ in LINE} - {50})
+
+
+def test_a_note_in_a_chord_that_begins_a_moment_later_has_the_next_chord_for_its_next() -> None:
+    late = Surroundings(evidence(200, {(50, C4): 0.9, (53, C4 + 4): 0.9, (90, C4): 0.9}).onset).facts(50, 150, C4)
+    assert np.exp(late[:, 3])[39] == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_began_before_the_note_is_no_moment_since() -> None:
+    since = np.expm1(around(start=70, until=77)[:, 4])
+    assert since == pytest.approx(np.arange(7), abs=1e-3)
 
 
 def test_how_much_has_begun_since_is_counted() -> None:

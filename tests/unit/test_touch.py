@@ -26,6 +26,12 @@ def test_a_louder_and_a_brighter_note_were_struck_harder() -> None:
     assert touch_db(heard({C4: -30.0, C4 + 12: -40.0}), 10, C4) == pytest.approx(soft + 10.0 * WEIGHTS["harmonic 2"])
 
 
+def test_the_loudest_soon_after_the_onset_counts_and_what_comes_later_does_not() -> None:
+    known = heard({C4: -30.0})
+    known.level_db[18, C4], known.level_db[25, C4] = -20.0, -10.0
+    assert touch_facts(known, 10, C4)[1] == -20.0
+
+
 def test_facts_are_levels_of_the_note_and_its_harmonics_however_high_it_is() -> None:
     known = heard({C4: -30.0, C4 + 12: -40.0, C4 + 19: -45.0, C4 + 28: -50.0, 0: -20.0})
     assert touch_facts(known, 10, C4)[:5].tolist() == [-20.0, -30.0, -40.0, -45.0, -50.0]
