@@ -124,7 +124,7 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
     #                   Hz    Hz                  ms    dicity ness    dip  cost   sure
     "bass":     Profile(27.5, 500.0,  0.95, 0.2,  60.0, 0.4,   2.0,    0.0, 0.0,   0.3,
                         attack_db=1.5, lowers_octaves=True, fall_db=12.0, stops_from=0.2),
-    "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, 0.0,   3.0,    0.0, 1.5,   0.35,
+    "bassline": Profile(30.0, 500.0,  0.5,  0.2,  60.0, 0.0,   3.0,    1.0, 1.5,   0.35,
                         attack_db=2.5, lowers_octaves=True, fall_db=9.0),
     "vocals":   Profile(80.0, 4000.0, 0.6,  0.4,  70.0, 0.5,   8.0,    3.0, 0.0,   0.3,
                         fall_db=20.0, glides=True),
@@ -159,7 +159,7 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
                     "stem",
                     "bassline",
                     beside=("mix",),
-                    measured_f=(("stem", 0.47), ("mix", 0.50), ("together", 0.52)),
+                    measured_f=(("stem", 0.47), ("mix", 0.51), ("together", 0.52)),
                 ),
                 "melody": Hearing(
                     "stem",
