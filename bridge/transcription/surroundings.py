@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from bridge.transcription.candidates import candidates
 from bridge.transcription.frames import PITCHES, Matrix
 
-#: How many numbers are told of a frame.
-FACTS = 7
 _STRIKE = 0.3  # onset posterior from which something begins
 _MOMENT = 0.4  # sum of such posteriors within 58 ms from which a moment counts
 _REACH = 7  # semitones either way that the same hand plays next

@@ -162,13 +162,17 @@ def test_tightness_goes_from_every_candidate_to_the_sure_ones(
     assert all(note.confidence >= SURE for note in steps[4])
 
 
-def test_a_note_is_as_loud_among_the_sure_ones_as_among_all(tmp_path: Path, transcriber: BasicPitchTranscriber) -> None:
+@pytest.mark.parametrize("part, rows", [("mix", CHORDS), ("bass", BASS)])
+def test_a_note_is_as_loud_among_the_sure_ones_as_among_all(
+    tmp_path: Path, transcriber: BasicPitchTranscriber, part: str, rows: Rows
+) -> None:
     noise = np.random.default_rng(5).standard_normal(5 * 22050) * 0.02
-    samples = sound(CHORDS[:3], 22050, 5.0) + 0.1 * sound(CHORDS[3:], 22050, 5.0) + noise
-    heard = list(transcriber.listen(audio_file(tmp_path, samples.astype(np.float32), 22050), None, "mix", Progress()))
+    loud, soft = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    samples = sound(loud, 22050, 5.0) + 0.1 * sound(soft, 22050, 5.0) + noise
+    heard = list(transcriber.listen(audio_file(tmp_path, samples.astype(np.float32), 22050), None, part, Progress()))
 
     def decoded(tightness: float) -> list[Note]:
-        return transcriber.decode(heard, Hearing("stem", "mix"), tightness, Progress()).notes
+        return transcriber.decode(heard, Hearing("stem", part), tightness, Progress()).notes
 
     usual = decoded(0.5)
     fewer = [notes for notes in (decoded(0.5 + step / 20) for step in range(1, 11)) if 0 < len(notes) < len(usual)]

@@ -1,5 +1,6 @@
 """Evidence survives packing to within half a step of a byte."""
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 import numpy as np
@@ -61,8 +62,27 @@ def test_what_came_back_is_packed_to_the_same_bytes(frames: int, seed: int) -> N
     assert packed(unpacked(data)) == data
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:3], lambda data: data[:-5], lambda data: b"\xff" * len(data)])
-def test_damaged_bytes_are_refused(damage) -> None:
+def without_a_column(data: bytes) -> bytes:
+    """What a layout with a column fewer would have made: neither its width, nor its size, nor what is in it."""
+    widths, sizes = 2 * (1 + len(ARRAYS)), 4 * len(ARRAYS)
+    last = int.from_bytes(data[widths + sizes - 4 : widths + sizes], "little")
+    return data[: widths - 2] + data[widths : widths + sizes - 4] + data[widths + sizes : -last]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:3],
+        lambda data: data[:-5],
+        lambda data: data + b"\0",
+        lambda data: b"\xff" * len(data),
+        lambda data: data[:-5] + b"\xff" * 5,  # as long as it says, but not what was compressed
+        lambda data: b"\x06" + data[1:],  # six frames, of which there are five
+        without_a_column,
+    ],
+    ids=["head cut", "end cut", "more", "no head", "other bytes", "another length", "column fewer"],
+)
+def test_damaged_bytes_are_refused(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(ValueError, match="packed evidence"):
         unpacked(damage(packed(evidence(5, 1, has_periods=False))))
 

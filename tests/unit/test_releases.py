@@ -149,6 +149,12 @@ def test_a_note_in_a_chord_that_begins_a_moment_later_has_the_next_chord_for_its
     assert np.exp(late[:, 3])[39] == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_note_that_begins_70_ms_later_is_the_next_of_a_fast_run() -> None:
+    run = Surroundings(evidence(200, {(50, C4): 0.9, (56, C4 + 2): 0.9, (90, C4 + 4): 0.9}).onset).facts(50, 150, C4)
+    assert run[4, 3] == pytest.approx(0.0, abs=0.5)  # onsets are placed to within two frames
+    assert run[39, 3] > 2.0  # many times as old as the next note was away
+
+
 def test_what_began_before_the_note_is_no_moment_since() -> None:
     since = np.expm1(around(start=70, until=77)[:, 4])
     assert since == pytest.approx(np.arange(7), abs=1e-3)
