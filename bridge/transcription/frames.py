@@ -8,7 +8,7 @@ window and its place in it, never from a frame rate.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,6 @@ class Evidence:
         return evidence_of(arrays, tuple(other[frames] for other in self.beside))
 
 
-#: Of the arrays those that say what sounds or begins, rather than how loud it is.
-_SHOWN = ("note", "onset", "contour", "period", "attack_db")
 #: The names of the arrays.
 ARRAYS = tuple(field.name for field in fields(Evidence) if field.name != "beside")
 
@@ -101,18 +99,6 @@ def joined(pieces: Sequence[Evidence]) -> Evidence:
     """One after the other."""
     arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in ARRAYS}
     return evidence_of(arrays, tuple(map(joined, zip(*(piece.beside for piece in pieces), strict=True))))
-
-
-def together(known: Evidence) -> Evidence:
-    """What evidence and that beside it say as one: what any of them shows counts, but levels are the first's.
-
-    What a separator took from a part is still in the mix, and what a mix hides may be plain in a stem.
-    """
-    if not known.beside:
-        return known
-    every = (known, *known.beside)
-    shown = {name: np.maximum.reduce([getattr(one, name) for one in every]) for name in _SHOWN}
-    return replace(known, **shown, beside=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,12 +138,12 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
 LEAST_SUNG_DB = -18.0
 
 #: How each part of a song is heard, by what separated it, and why: F on rendered songs (``docs/measurements.md``). With
-#: the built-in separator, stem and mix are about as good, each for other notes. So the bass is what either shows, as
-#: loud as it is in the stem, and the melody's notes are judged by what stem, mix and the vocals' stem say together. A
-#: bass beside others is heard as ``bassline``: attacks must be stronger, periods say nothing, and high notes are
-#: likelier others'. The vocals' stem has instruments in it, so that its waveform's period says nothing (profile
-#: ``sung``): where the notes of the true vocal stems are taken for the truth, F was 0.26 so, against 0.12 as a solo
-#: voice is heard (octaves folded, 100 ms).
+#: the built-in separator, stem and mix are about as good, each for other notes. The bass is heard in the mix alone,
+#: which is listened to anyway; the melody's notes are judged by what stem, mix and vocals' stem say together. A bass
+#: beside others is heard as ``bassline``: attacks must be stronger, periods say nothing, and high notes are likelier
+#: others'. The vocals' stem has instruments in it, so that its waveform's period says nothing (profile ``sung``): where
+#: the notes of the true vocal stems are taken for the truth, F was 0.26 so, against 0.12 as a solo voice is heard
+#: (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
     {
         "neural": MappingProxyType(
@@ -155,12 +155,7 @@ HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
         ),
         "builtin": MappingProxyType(
             {
-                "bass": Hearing(
-                    "stem",
-                    "bassline",
-                    beside=("mix",),
-                    measured_f=(("stem", 0.47), ("mix", 0.51), ("together", 0.52)),
-                ),
+                "bass": Hearing("mix", "bassline", measured_f=(("stem", 0.47), ("mix", 0.51), ("together", 0.52))),
                 "melody": Hearing(
                     "stem",
                     "rough",

@@ -29,7 +29,6 @@ from bridge.transcription.frames import (
     Matrix,
     described,
     frames_of,
-    together,
 )
 from bridge.transcription.line import Stay, Worth, likeliest_line
 from bridge.transcription.octaves import lower_octave
@@ -72,7 +71,6 @@ class Voice:
         """Notes of one stretch in order, none overlapping; what sounds from before it needs no telling."""
         if not len(known):
             return []
-        known = together(known)
         profile = self._profile
         rest = float(_log_odds(profile.frame_threshold))
         begun, struck = self._begun(known)

@@ -158,7 +158,7 @@ def test_the_melody_is_judged_by_the_mix_and_the_voices_stem_which_are_heard_onc
     assert len(listened) == len(set(listened))
     parts = {part["name"]: part for part in json.loads(Path("small song/manifest.json").read_text())["parts"]}
     assert (parts["melody"]["source"], parts["melody"]["judged_with"]) == ("stem", ["mix", "vocals"])
-    assert (parts["bass"]["source"], parts["bass"]["judged_with"]) == ("stem", ["mix"])
+    assert (parts["bass"]["source"], parts["bass"]["judged_with"]) == ("mix", [])
     assert (parts["vocals"]["source"], parts["vocals"]["judged_with"]) == ("stem", [])
     for name, choices in (
         ("bass", {"stem", "mix", "together"}),
