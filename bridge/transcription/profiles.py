@@ -2,7 +2,7 @@
 
 The numbers are round on purpose. They were chosen on whole songs and solo lines together, at the middle of a plateau (a
 step either way moves the F-measure by a few hundredths at most), not at the best figure of one recording; those of
-basses on lines rendered for the purpose, those of vocals with a look at the one singer that the bench has
+basses on lines and songs rendered for the purpose, those of vocals with a look at the one singer that the bench has
 (``docs/measurements.md``). `tools/measure_notes.py` measures them, `--set` tries others.
 """
 
@@ -137,13 +137,13 @@ PROFILES: Mapping[str, Profile | ChordProfile] = MappingProxyType({
 #: heard. With it, two instrumentals of three give under ten notes instead of over fifty.
 LEAST_SUNG_DB = -18.0
 
-#: How each part of a song is heard, by what separated it, and why: F on rendered songs (``docs/measurements.md``). With
-#: the built-in separator, stem and mix are about as good, each for other notes. The bass is heard in the mix alone,
-#: which is listened to anyway; the melody's notes are judged by what stem, mix and vocals' stem say together. A bass
-#: beside others is heard as ``bassline``: attacks must be stronger, periods say nothing, and high notes are likelier
-#: others'. The vocals' stem has instruments in it, so that its waveform's period says nothing (profile ``sung``): where
-#: the notes of the true vocal stems are taken for the truth, F was 0.26 so, against 0.12 as a solo voice is heard
-#: (octaves folded, 100 ms).
+#: How each part of a song is heard, by what separated it, and why: F on rendered songs (``docs/measurements.md``).
+#: With the built-in separator, neither stem nor mix is much better, each for other notes. The bass is heard in the
+#: mix, which is listened to anyway; the melody's notes are judged by what stem, mix and the vocals' stem say together.
+#: A bass beside others is heard as ``bassline``: attacks must be stronger, periods say nothing, and high notes are
+#: likelier others'. The vocals' stem has instruments in it, so that its waveform's period says nothing (profile
+#: ``sung``): where the notes of the true vocal stems are taken for the truth, F was 0.26 so, against 0.12 as a solo
+#: voice is heard (octaves folded, 100 ms).
 HEARINGS: Mapping[str, Mapping[str, Hearing]] = MappingProxyType(
     {
         "neural": MappingProxyType(

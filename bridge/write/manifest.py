@@ -103,8 +103,9 @@ class Part(Struct, frozen=True, kw_only=True):
         Meta(
             description="The measured reason for `source` and `judged_with`: the mean F-measure of such parts' notes "
             "on other recordings, whose notes are known, when taken from their `stem`, the `mix`, or all of it "
-            "`together`, with this kind of separator. Differences below 0.02 say little. Components "
-            "have that of the drums. Empty where there was no choice, or none could be measured."
+            "`together`, with this kind of separator. Differences below 0.02 say little; where it is no more, what "
+            "takes less time or has lost nothing is used. Components have that of the drums. Empty where there was no "
+            "choice, or none could be measured."
         ),
     ] = {}
     removed: Annotated[

@@ -58,5 +58,17 @@ def test_where_the_posterior_says_nothing_the_bend_before_it_stays() -> None:
     assert [bend for _, bend in points] == pytest.approx([1 / 3] * 90, abs=1e-3)
 
 
+def test_nothing_beyond_the_ends_of_the_keyboard_is_taken_for_a_notes_contour() -> None:
+    contour = np.zeros((FRAMES, 264))
+    contour[:, 1] = contour[:, 262] = 0.5  # A0 and C8, each in tune
+    contour[:, 5] = contour[:, 258] = 0.3
+    for pitch in (21, 108):
+        ((*points,),) = contours_of(evidence(contour), [note(20, 60, pitch)])
+        assert {bend for _, bend in points} == {0.0}
+    contour[:, 262] = 0.9
+    ((*points,),) = contours_of(evidence(contour), [note(20, 60, 21)])
+    assert {bend for _, bend in points} == {0.0}
+
+
 def test_no_notes_have_no_contours() -> None:
     assert contours_of(evidence(np.zeros((0, 264))), []) == []

@@ -16,6 +16,7 @@ from pathlib import Path
 from tools.tempo.fit import fit
 from tools.tempo.judge import report
 from tools.tempo.material import load, prepare
+from tools.tempo.styles import ONLY_JUDGED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +39,7 @@ def main() -> None:
         case for case in load(options.work) if options.half in ("both", "held-out" if case.is_held_out else "tuning")
     ]
     if options.verb == "fit":
-        print(fit(cases))
+        print(fit([case for case in cases if case.kind not in ONLY_JUDGED]))
         return
     print(report(cases, with_drums=not options.without_drums, each=options.each))
 

@@ -125,5 +125,7 @@ STYLES = {
     ),
 }
 
+#: Styles to judge by, which the tables are never fitted to.
+ONLY_JUDGED = frozenset(("sway", "lullaby", "power", "blues", "lilt", "rolls"))
 #: General MIDI keys of the drums above.
 KEYS = {"kick": 36, "snare": 38, "rim": 37, "clap": 39, "hat": 42, "pedal": 44, "open": 46, "ride": 51, "crash": 49}
